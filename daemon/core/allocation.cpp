@@ -1,0 +1,47 @@
+#include "daemon/core/allocation.hpp"
+
+#include <tuple>
+
+namespace locker::core {
+
+bool allocatable(const work& w, const compartment& c) {
+    const auto& wired = w.configured(c.number);
+    const bool door_shut = wired.contact == contact_kind::none || c.door == door_state::closed;
+    const auto& present = w.s.l.board_present;
+    const auto reachable = [&](int board) { return present.at(static_cast<std::size_t>(board)); };
+    const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(), [&](const auto& o) {
+        return o.second.compartment == c.number && o.second.result == outcome::pending;
+    });
+    return use_of(w.s.d, c) == use_state::vacant && c.lock == lock_state::ok && c.forced_ms == 0 && door_shut &&
+           c.hold_until <= w.age && !opening && reachable(wired.relay_board) &&
+           (wired.contact == contact_kind::none || reachable(wired.contact_board));
+}
+
+int allocate(const work& w, const wish& wanted) {
+    std::size_t vacant = 0;
+    const compartment* best = nullptr;
+    const auto rank = [&](const compartment& c) {
+        return std::tuple(w.configured(c.number).size, c.last_used, c.number);
+    };
+    for (const auto& [number, c] : w.s.d.compartments) {
+        if (!allocatable(w, c)) {
+            continue;
+        }
+        ++vacant;
+        const auto& wired = w.configured(number);
+        if (wired.size < wanted.size || (wanted.accessible && !wired.accessible)) {
+            continue;
+        }
+        if (best == nullptr || rank(c) < rank(*best)) {
+            best = &c;
+        }
+    }
+    const std::size_t total = w.s.d.compartments.size();
+    const bool reserve_only = vacant <= 1 || vacant * 10 <= total;
+    if (best == nullptr || (wanted.kind == deposit_kind::intake && !wanted.admitted && reserve_only)) {
+        return 0;
+    }
+    return best->number;
+}
+
+}  // namespace locker::core

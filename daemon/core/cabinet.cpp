@@ -1,0 +1,421 @@
+#include "daemon/core/cabinet.hpp"
+
+#include <memory>
+
+#include "daemon/core/commands.hpp"
+#include "daemon/core/credentials.hpp"
+#include "daemon/core/openings.hpp"
+#include "daemon/core/rows.hpp"
+#include "daemon/core/view.hpp"
+#include "daemon/core/work.hpp"
+#include "protocol/command.hpp"
+#include "protocol/limits.hpp"
+
+namespace locker::core {
+namespace {
+
+constexpr std::int64_t storage_retry = second;
+constexpr std::int64_t board_silence_at_start = 5 * second;
+
+[[noreturn]] void broken(const char* what) {
+    throw std::logic_error(std::string("core: ") + what);
+}
+
+// Somebody waits for an answer: such an input is tried even while the store fails.
+bool is_request(const input& in) {
+    return std::holds_alternative<message>(in) || std::holds_alternative<entry>(in);
+}
+
+void refuse_request(work& w, const input& in, const refusal& why) {
+    if (const auto* e = std::get_if<entry>(&in)) {
+        asker who;
+        who.entry = e->id;
+        w.answer_error(who, why);
+    } else if (const auto* m = std::get_if<message>(&in)) {
+        const auto parsed = parse_command("", m->payload);
+        const std::string topic = m->response_topic.empty() ? parsed.reply_to.value_or("") : m->response_topic;
+        if (!parsed.id.empty() && topics(w.config.id).is_reply(topic)) {
+            w.answer_error({parsed.id, topic, m->correlation, 0}, why);
+        }
+    }
+}
+
+// ---- inputs that change the draft
+
+void take_start(work& w, const started& in) {
+    recover_openings(w);
+    event_data data;
+    data.version = w.config.version;
+    data.epoch = in.epoch;
+    w.say(event_type::daemon_started, "", data);
+    if (!in.clock_trusted) {
+        w.say(event_type::clock_untrusted, "", {});
+    }
+}
+
+void take_clock(work& w, const clock_report& in, bool before) {
+    if (in.trusted != before) {
+        w.say(in.trusted ? event_type::clock_trusted : event_type::clock_untrusted, "", {});
+    }
+}
+
+void take_board(work& w, const board_report& in, bool before) {
+    if (in.present == before) {
+        return;
+    }
+    event_data data;
+    data.board = w.config.boards.at(static_cast<std::size_t>(in.board));
+    w.say(in.present ? event_type::board_recovered : event_type::board_lost, "board/" + *data.board, data);
+}
+
+void advance_deposits(work& w) {
+    const auto& rules = w.config.rules;
+    std::vector<std::string> ids;
+    for (const auto& [id, d] : w.s.d.deposits) {
+        ids.push_back(id);
+    }
+    for (const auto& id : ids) {
+        auto& d = *w.find_deposit(id);
+        if (d.state == deposit_state::reserved && !d.pulsed) {
+            const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
+                                             [&](const auto& o) { return o.second.deposit == id; });
+            if (!opening && w.due_age(d.since + rules.reservation)) {
+                w.say(event_type::deposit_expired, subject_of(d.compartment), data_of(d));
+                end_deposit(w, d, deposit_state::expired, 0);
+            }
+        } else if (d.retrievable()) {
+            const auto limit = d.kind == deposit_kind::intake ? rules.overdue_intake : rules.overdue_return;
+            if (!d.overdue && w.due_age(d.since + limit)) {
+                d.overdue = true;
+                w.say(event_type::deposit_overdue, subject_of(d.compartment), data_of(d));
+            }
+        } else if (!d.live() && w.due_age(w.at(d.compartment).hold_until)) {
+            const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
+                                             [&](const auto& o) { return o.second.deposit == id; });
+            auto& c = w.at(d.compartment);
+            if (!opening) {  // a reopening within the grace is still under way otherwise
+                if (c.grace_deposit == id) {
+                    c.grace_deposit.clear();
+                }
+                w.s.d.deposits.erase(id);
+            }
+        }
+    }
+    for (const auto& [name, t] : w.s.d.throttles) {
+        if (t.locked_out(w.age)) {
+            (void)w.due_age(t.free_again(w.age));  // the alarm ends then
+        }
+    }
+}
+
+void advance(work& w) {
+    std::size_t said = 0;
+    do {  // an outcome may bring a next thing about; each round says at least one event
+        said = w.rows.size();
+        advance_openings(w);
+        advance_doors(w);
+        advance_deposits(w);
+        say_counted_refusals(w);
+    } while (w.rows.size() != said);
+}
+
+// `since` of what people see of a compartment.
+void stamp_changes(work& w, const state& before) {
+    for (auto& [n, c] : w.s.d.compartments) {
+        const auto old = before.d.compartments.find(n);
+        if (old == before.d.compartments.end()) {
+            c.since_ms = w.wall;
+            continue;
+        }
+        const auto& o = old->second;
+        if (use_of(w.s.d, c) != use_of(before.d, o) || c.door != o.door || c.lock != o.lock || c.deposit != o.deposit) {
+            c.since_ms = w.wall;
+        }
+    }
+}
+
+}  // namespace
+
+cabinet::cabinet(cabinet_config config, const archive& past)
+    : config_(std::move(config)), past_(past) {
+    state_.d = load(past);
+    state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
+    state_.l.board_since_ms.assign(config_.boards.size(), 0);
+}
+
+cabinet::~cabinet() = default;
+
+std::int64_t cabinet::age(moment now) const {
+    return age_base_ + (now.mono_ms - mono_base_);
+}
+
+void cabinet::begin(moment now, const started& in) {
+    const auto& m = state_.d.m;
+    std::int64_t away = 0;
+    if (m.boot == in.boot) {
+        away = now.mono_ms - m.mono_ms;
+    } else if (m.trusted && in.clock_trusted) {
+        away = now.wall_ms - m.wall_ms;  // across boots a trusted clock alone tells how long it was off
+    }
+    age_base_ = m.age + std::max<std::int64_t>(0, away);
+    mono_base_ = now.mono_ms;
+    auto& l = state_.l;
+    l.epoch = in.epoch;
+    l.boot = in.boot;
+    l.clock_trusted = in.clock_trusted;
+    l.clock_known = true;
+    l.started_mono = now.mono_ms;
+    sent_ = m.published;
+}
+
+// Facts about the world hold whether or not a commit succeeds.
+void cabinet::observe(moment now, const input& in) {
+    auto& l = state_.l;
+    const std::int64_t wall = judged_time(state_, now, age(now));
+    if (const auto* inputs = std::get_if<inputs_report>(&in)) {
+        for (const auto& c : config_.compartments) {
+            if (c.contact == contact_kind::none || c.contact_board != inputs->board) {
+                continue;
+            }
+            const bool level = ((inputs->bits >> static_cast<unsigned>(c.contact_channel)) & 1U) != 0;
+            const bool open = level != c.closed_level;
+            auto& contact = l.contacts[c.number];
+            if (!contact.known || contact.open != open) {
+                contact = {true, open, inputs->at_ms};
+            }
+        }
+    } else if (const auto* clock = std::get_if<clock_report>(&in)) {
+        l.clock_trusted = clock->trusted;
+    } else if (const auto* space = std::get_if<space_report>(&in)) {
+        if (space->low && !l.space_low && !l.storage_failed) {
+            l.storage_since_ms = wall;
+        }
+        l.space_low = space->low;
+    } else if (const auto* board = std::get_if<board_report>(&in)) {
+        const auto i = static_cast<std::size_t>(board->board);
+        if (l.board_present.at(i) != board->present) {
+            l.board_present[i] = board->present;
+            l.board_since_ms[i] = wall;
+            for (const auto& c : config_.compartments) {
+                if (c.contact_board == board->board) {
+                    l.contacts.erase(c.number);  // what it said before the gap is no proof of anything
+                }
+            }
+        }
+    } else if (std::holds_alternative<broker_up>(in)) {
+        broker_up_ = true;
+        retained_.clear();
+        acknowledged_.clear();
+        sent_ = state_.d.m.published;
+    } else if (std::holds_alternative<broker_down>(in)) {
+        broker_up_ = false;
+    } else if (const auto* ack = std::get_if<event_acknowledged>(&in)) {
+        acknowledged_.insert(ack->sequence);
+        while (!acknowledged_.empty() && *acknowledged_.begin() <= state_.d.m.published + 1) {
+            state_.d.m.published = std::max(state_.d.m.published, *acknowledged_.begin());
+            acknowledged_.erase(acknowledged_.begin());
+        }
+    } else if (const auto* said = std::get_if<message>(&in)) {
+        // A retained message of ours that we would not send now: a stale will, an alarm of an earlier run.
+        const topics t(config_.id);
+        if (said->topic == t.status() || t.is_alarm(said->topic)) {
+            const auto at = retained_.find(said->topic);
+            const std::string ours = at == retained_.end() ? "" : at->second;
+            if (broker_up_ && said->payload != ours) {
+                retained_[said->topic] = said->payload;  // as the broker holds it: refresh_retained mends it
+            }
+        }
+    }
+}
+
+effects cabinet::step(moment now, const input& in) {
+    if (const auto* done = std::get_if<commit_done>(&in)) {
+        if (!pending_) {
+            broken("commit_done without a commit");
+        }
+        return committed(now, *done);
+    }
+    if (pending_) {
+        broken("an input while a commit is under way");
+    }
+    const auto* start = std::get_if<started>(&in);
+    if (start != nullptr) {
+        begin(now, *start);
+    }
+    const bool clock_before = state_.l.clock_trusted;
+    const bool was_low = state_.l.space_low;
+    const auto* board = std::get_if<board_report>(&in);
+    const bool board_before = board != nullptr && state_.l.board_present.at(static_cast<std::size_t>(board->board));
+    observe(now, in);
+
+    work w(config_, past_, state_, now, age(now));
+    try {
+        if (start != nullptr) {
+            w.s.l.started_ms = w.wall;
+            for (const auto& c : config_.compartments) {
+                w.s.d.compartments.try_emplace(c.number).first->second.number = c.number;
+            }
+            take_start(w, *start);
+        } else if (const auto* m = std::get_if<message>(&in)) {
+            if (const auto name = topics(config_.id).command_of(m->topic)) {
+                handle_command(w, *name, *m);
+            }
+        } else if (const auto* e = std::get_if<entry>(&in)) {
+            handle_entry(w, *e);
+        } else if (const auto* report = std::get_if<pulse_report>(&in)) {
+            take(w, *report);
+        } else if (board != nullptr) {
+            take_board(w, *board, board_before);
+        } else if (const auto* clock = std::get_if<clock_report>(&in)) {
+            take_clock(w, *clock, clock_before);
+        } else if (std::holds_alternative<space_report>(in)) {
+            if (w.s.l.space_low && !was_low) {
+                w.say(event_type::storage_low, "", {});
+            }
+        } else if (std::holds_alternative<stop>(in)) {
+            w.say(event_type::daemon_stopping, "", {});
+            w.s.l.stopping = true;
+        }
+        advance(w);
+    } catch (const archive_error&) {
+        return not_committed(now, commit_error::failed, in);
+    }
+    return conclude(std::move(w), in);
+}
+
+effects cabinet::conclude(work&& w, const input& in) {
+    stamp_changes(w, state_);
+    auto& m = w.s.d.m;
+    const auto mark = m;
+    m = state_.d.m;  // compare what matters: the mark and the stamp ride along, they are no reason to write
+    auto writes = difference(state_.d, w.s.d);
+    m = mark;
+    if (writes.empty() && w.rows.empty() && w.extra.empty()) {
+        state_ = std::move(w.s);
+        return settle(w);
+    }
+    if (state_.l.storage_failed && !is_request(in) && w.now.mono_ms < state_.l.retry_at) {
+        wake_at_ = std::min(wake_at_, state_.l.retry_at);
+        return {};
+    }
+    m.age = w.age;
+    m.mono_ms = w.now.mono_ms;
+    m.wall_ms = w.now.wall_ms;
+    m.boot = w.s.l.boot;
+    m.trusted = w.s.l.clock_trusted;
+    if (m.trusted) {
+        m.floor_ms = std::max(m.floor_ms, w.wall);
+        m.floor_age = w.age;
+    }
+    transaction tx;
+    tx.hint = w.hint_only && w.rows.empty() && w.extra.empty();
+    tx.writes = difference(state_.d, w.s.d);
+    tx.rows = w.rows;
+    for (auto& row : w.extra) {
+        if (row.kind == "command" || row.kind == "grant") {
+            tx.prunes.push_back({row.kind, row.kind == "grant" ? w.wall : w.age,
+                                 row.kind == "grant" ? UINT64_MAX : limits::remembered_commands});
+        }
+        tx.writes.push_back(row);
+    }
+    pending_input_ = in;
+    pending_ = std::make_unique<work>(std::move(w));
+    return {commit{std::move(tx)}};
+}
+
+effects cabinet::committed(moment now, const commit_done& done) {
+    const auto w = std::move(pending_);
+    const input in = std::move(*pending_input_);
+    pending_input_.reset();
+    if (done.error != commit_error::none) {
+        return not_committed(now, done.error, in);
+    }
+    state_ = std::move(w->s);
+    effects out;
+    if (state_.l.storage_failed) {
+        // It works again. What failed meanwhile is told now, when it can be recorded.
+        state_.l.storage_failed = false;
+        work after(config_, past_, state_, now, age(now));
+        after.say(event_type::storage_failed, "", {});
+        after.after = std::move(w->after);
+        return conclude(std::move(after), tick{});
+    }
+    return settle(*w);
+}
+
+effects cabinet::not_committed(moment now, commit_error error, const input& in) {
+    auto& l = state_.l;
+    work w(config_, past_, state_, now, age(now));
+    if (!l.storage_failed) {
+        w.note_line(note::level::error, error == commit_error::full ? "event=storage_failed reason=full"
+                                                                    : "event=storage_failed reason=io");
+        w.s.l.storage_since_ms = w.wall;
+    }
+    w.s.l.storage_failed = true;
+    w.s.l.retry_at = now.mono_ms + storage_retry;
+    refuse_request(w, in, {error_code::storage_failed, "nothing was done"});
+    state_.l = w.s.l;
+    wake_at_ = w.s.l.retry_at;
+    effects out = std::move(w.after);
+    refresh_retained(w, out);
+    return out;
+}
+
+// Everything is on disk: now act, tell, and look ahead.
+effects cabinet::settle(work& w) {
+    effects out = std::move(w.after);
+    wake_at_ = w.wake;
+    if (state_.l.refusals_due != 0) {
+        wake_at_ = std::min(wake_at_, state_.l.refusals_due);
+    }
+    if (broker_up_) {
+        refresh_retained(work(config_, past_, state_, w.now, w.age), out);
+        fill_outbox(out);
+    }
+    return out;
+}
+
+void cabinet::refresh_retained(const work& w, effects& out) {
+    if (!broker_up_) {
+        return;
+    }
+    auto wanted = retained_view(w);
+    for (const auto& [topic, payload] : retained_) {
+        if (!payload.empty() && wanted.count(topic) == 0) {
+            out.push_back(publish{topic, "", 1, true, "", 0});
+        }
+    }
+    for (const auto& [topic, payload] : wanted) {
+        const auto at = retained_.find(topic);
+        if (at == retained_.end() || at->second != payload) {
+            out.push_back(publish{topic, payload, 1, true, "", 0});
+        }
+    }
+    retained_ = std::move(wanted);
+}
+
+void cabinet::fill_outbox(effects& out) {
+    const std::uint64_t head = state_.d.m.sequence;
+    const std::uint64_t in_flight = sent_ - state_.d.m.published;
+    if (sent_ >= head || in_flight >= limits::events_in_flight) {
+        return;
+    }
+    const topics t(config_.id);
+    std::vector<ledger_row> rows;
+    try {
+        rows = past_.rows(sent_ + 1, head, limits::events_in_flight - in_flight);
+    } catch (const archive_error&) {
+        out.push_back(note{note::level::error, "event=outbox_unreadable"});
+        return;  // tried again with the next input
+    }
+    for (const auto& row : rows) {
+        out.push_back(publish{t.event(row.type), cloud_event(row, t.root()), 1, false, "", row.sequence});
+        sent_ = row.sequence;
+    }
+}
+
+std::string cabinet::snapshot(moment now) const {
+    return core::snapshot(work(config_, past_, state_, now, age(now)));
+}
+
+}  // namespace locker::core

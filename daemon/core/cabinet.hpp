@@ -1,0 +1,68 @@
+// The core: step(now, input) → effects. No I/O, no threads, no clock and no randomness of its own; what was committed
+// is read through `archive`. One cabinet object is one start of lockerd.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "daemon/core/config.hpp"
+#include "daemon/core/effects.hpp"
+#include "daemon/core/state.hpp"
+#include "hal/ports/clock.hpp"
+#include "hal/ports/store.hpp"
+
+namespace locker::core {
+
+class work;
+
+class cabinet {
+public:
+    // `past` outlives the cabinet. Throws archive_error when the working set cannot be read.
+    cabinet(cabinet_config config, const archive& past);
+    ~cabinet();
+    cabinet(const cabinet&) = delete;
+    cabinet& operator=(const cabinet&) = delete;
+
+    // The first input is `started`. After an effect `commit` (always alone) the next input is its commit_done; every
+    // other effect may be executed in order, at leisure.
+    [[nodiscard]] effects step(moment now, const input& in);
+
+    // Monotonic milliseconds at which a tick is due; INT64_MAX: none.
+    [[nodiscard]] std::int64_t wake_at() const { return wake_at_; }
+
+    // For status displays; JSON, the same as the snapshot command's result.
+    [[nodiscard]] std::string snapshot(moment now) const;
+    [[nodiscard]] const state& view() const { return state_; }
+    [[nodiscard]] const cabinet_config& config() const { return config_; }
+
+private:
+    void begin(moment now, const started& in);
+    void observe(moment now, const input& in);
+    effects conclude(work&& w, const input& in);
+    effects committed(moment now, const commit_done& done);
+    effects not_committed(moment now, commit_error error, const input& in);
+    effects settle(work& w);
+    void fill_outbox(effects& out);
+    void refresh_retained(const work& w, effects& out);
+    [[nodiscard]] std::int64_t age(moment now) const;
+
+    cabinet_config config_;
+    const archive& past_;
+    state state_;
+    std::int64_t age_base_ = 0;
+    std::int64_t mono_base_ = 0;
+    std::int64_t wake_at_ = 0;
+
+    std::optional<input> pending_input_;
+    std::unique_ptr<work> pending_;
+
+    bool broker_up_ = false;
+    std::map<std::string, std::string> retained_;  // as last sent over this connection
+    std::uint64_t sent_ = 0;
+    std::set<std::uint64_t> acknowledged_;  // beyond the mark
+};
+
+}  // namespace locker::core

@@ -1,0 +1,68 @@
+// What the core needs to know of its cabinet. Read and validated by daemon/app; plain data here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/crypto.hpp"
+#include "protocol/grant.hpp"
+#include "protocol/words.hpp"
+
+namespace locker::core {
+
+inline constexpr std::int64_t second = 1000;
+inline constexpr std::int64_t minute = 60 * second;
+inline constexpr std::int64_t hour = 60 * minute;
+inline constexpr std::int64_t day = 24 * hour;
+
+// What the feedback of a compartment proves (design: a latch proves release, a door contact movement).
+enum class contact_kind : std::uint8_t { none, door, latch };
+
+struct compartment_config {
+    int number = 0;
+    box_size size = box_size::small;
+    bool accessible = false;
+    int relay_board = 0;
+    contact_kind contact = contact_kind::none;
+    int contact_board = 0;
+    int contact_channel = 0;    // 0-based bit of inputs_report
+    bool closed_level = true;  // the bit while the door is shut
+};
+
+// Times in milliseconds.
+struct policy {
+    std::int64_t reservation = 10 * minute;
+    std::int64_t held_open = 3 * minute;
+    std::int64_t open_within = 2500;   // a pulse's time to be seen open
+    std::int64_t opening_limit = 6000;  // all pulses of one opening
+    int pulses_max = 3;
+    std::int64_t reply_within = 9500;  // contract: 10 s
+    std::int64_t rest = 1000;          // a closing counts after this
+    std::int64_t bounce = 1500;        // open for less: nothing changed
+    std::int64_t grace = 60 * second;  // the same code reopens
+    std::int64_t unknown_window = 10 * minute;
+    int unknown_openings = 3;
+    std::int64_t unconfirmed = 30 * minute;
+    std::int64_t overdue_intake = 3 * day;
+    std::int64_t overdue_return = 7 * day;
+    std::int64_t forced_after = 500;    // a contact must say open for so long without authority
+    std::int64_t boot_wait = 15 * second;  // for doors to be read before openings are called interrupted
+    int jams_to_quarantine = 3;
+    bool verify = false;
+};
+
+struct cabinet_config {
+    std::string id;
+    std::string name;
+    std::string place;
+    std::string help;
+    std::string version;  // of lockerd
+    std::vector<std::string> boards;
+    std::vector<compartment_config> compartments;
+    policy rules;
+    std::vector<key256> cabinet_keys;  // one, or two while a rotation lasts
+    key_ring ring;
+};
+
+}  // namespace locker::core

@@ -1,0 +1,213 @@
+#include "daemon/core/credentials.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "daemon/core/commands.hpp"
+#include "daemon/core/openings.hpp"
+#include "protocol/code.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/state.hpp"
+
+namespace locker::core {
+namespace {
+
+struct match {
+    const deposit* d = nullptr;
+    std::uint64_t issue = 0;
+    bool grace = false;     // taken a moment ago: the same code, the same door
+    bool standing = false;  // this very code holds the door open now
+};
+
+bool standing_open(const work& w, const deposit& d, std::uint64_t issue) {
+    return std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(), [&](const auto& entry) {
+        const opening& o = entry.second;
+        return o.deposit == d.id && o.issue == issue && o.opened_at >= 0;
+    });
+}
+
+bool still_good(const work& w, const deposit& d, std::uint64_t issue) {
+    return d.unknown_issue != issue || (d.unknown_left > 0 && w.age < d.unknown_until);
+}
+
+// Every retrievable deposit with issues n … n+4 (design §3), and codes just used.
+std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
+    std::vector<match> found;
+    for (const auto& [id, d] : w.s.d.deposits) {
+        if (door != 0 && d.compartment != door) {
+            continue;
+        }
+        const auto& c = w.s.d.compartments.at(d.compartment);
+        const bool grace = d.state == deposit_state::retrieved && c.grace_deposit == d.id && c.hold_until > w.age;
+        if (!d.retrievable() && !grace) {
+            continue;
+        }
+        for (const auto& cabinet_key : w.config.cabinet_keys) {
+            key256 key = deposit_key(cabinet_key, d.id);
+            for (std::uint64_t issue = d.issue_next; d.retrievable() && issue < d.issue_next + limits::code_window; ++issue) {
+                if (hotp8(key, issue) == eight && still_good(w, d, issue)) {
+                    found.push_back({&d, issue, false, false});
+                }
+            }
+            if (d.spent_issue && hotp8(key, *d.spent_issue) == eight) {
+                const bool standing = standing_open(w, d, *d.spent_issue);
+                if (grace || standing) {
+                    found.push_back({&d, *d.spent_issue, grace, standing});
+                }
+            }
+            wipe(key);
+        }
+    }
+    return found;
+}
+
+void refuse(work& w, const code_attempt& attempt, error_code code, std::string detail) {
+    const refusal why{code, std::move(detail)};
+    say_refused(w, code, attempt.via, attempt.compartment);
+    w.answer_error(attempt.who, why);
+}
+
+// Charges whoever guessed. The charge is committed before the answer shows, as every effect is.
+void charge_wrong_code(work& w, const code_attempt& attempt) {
+    auto& t = w.s.d.throttles[std::string(attempt.throttle)];
+    const bool was_alarming = t.guessing_alarm(w.age);
+    t.charge(w.age);
+    refuse(w, attempt, error_code::wrong_code, "");
+    if (t.locked_out(w.age)) {
+        event_data data;
+        data.via = std::string(attempt.via);
+        w.say(event_type::credential_locked_out, "", data);
+    }
+    if (!was_alarming && t.guessing_alarm(w.age)) {
+        w.note_line(note::level::warning, "event=guessing entry=" + std::string(attempt.throttle));
+    }
+}
+
+// A locked-out entry takes nothing but `door # code`, charged to the bucket of the deposit behind that door.
+bool may_try_locked_out(work& w, const code_attempt& attempt, const std::vector<match>& found) {
+    if (attempt.compartment == 0) {
+        return false;
+    }
+    const auto at = w.s.d.compartments.find(attempt.compartment);
+    auto* d = at == w.s.d.compartments.end() ? nullptr : w.find_deposit(at->second.deposit);
+    if (d == nullptr && !found.empty()) {
+        return true;  // the grace of a deposit that has ended: nothing to guess at
+    }
+    if (d == nullptr || d->own.empty(w.age, deposit_capacity, deposit_refill)) {
+        return false;
+    }
+    if (found.empty()) {
+        d->own.charge(w.age, deposit_refill);
+        return false;
+    }
+    return true;
+}
+
+void open_by_code(work& w, const code_attempt& attempt, const match& m) {
+    authority a;
+    a.what = purpose::collect;
+    a.compartment = m.d->compartment;
+    a.deposit = m.d->id;
+    a.by = "code";
+    a.via = attempt.via;
+    a.issue = m.issue;
+    a.grace = m.grace;
+    a.command = attempt.command;
+    a.who = attempt.who;
+    if (m.standing) {
+        refuse(w, attempt, error_code::busy, fmt::format("door {} is open already", a.compartment));
+        return;
+    }
+    if (const auto why = hindrance(w, a.compartment)) {
+        refuse(w, attempt, why->code, why->detail);
+        return;
+    }
+    if (!attempt.command.empty()) {
+        w.extra.push_back({"command", attempt.command,
+                           boost::json::serialize(boost::json::object{{"digest", attempt.digest}, {"reply", ""}}),
+                           w.age + limits::remembered_ms});
+    }
+    authorise(w, a);
+}
+
+}  // namespace
+
+void try_code(work& w, const code_attempt& attempt) {
+    const auto eight = parse_code(attempt.text);
+    if (!eight) {
+        const bool typo = eight.error() == error_code::typo;
+        w.count(typo ? "codes.typo" : "codes.malformed");  // counted, not ledgered
+        w.answer_error(attempt.who, {eight.error(), typo ? "the check digit does not fit" : "nine digits are wanted"});
+        return;
+    }
+    if (attempt.compartment != 0 && w.s.d.compartments.count(attempt.compartment) == 0) {
+        refuse(w, attempt, error_code::unknown_compartment, fmt::format("there is no door {}", attempt.compartment));
+        return;
+    }
+    const auto found = find_matches(w, *eight, attempt.compartment);
+    const auto& t = w.s.d.throttles[std::string(attempt.throttle)];
+    if (t.locked_out(w.age) && !may_try_locked_out(w, attempt, found)) {
+        refuse(w, attempt, error_code::locked_out, "");
+        return;
+    }
+    if (found.empty()) {
+        charge_wrong_code(w, attempt);
+        return;
+    }
+    if (found.size() > 1) {
+        refuse(w, attempt, error_code::ambiguous, "the code fits two deposits: give the door number");
+        return;
+    }
+    open_by_code(w, attempt, found.front());
+}
+
+void handle_entry(work& w, const entry& e) {
+    const std::string_view via = e.via == entry_via::keypad    ? "keypad"
+                                 : e.via == entry_via::scanner ? "scanner"
+                                                               : "socket";
+    asker who;
+    who.entry = e.id;
+    if (e.text.size() > limits::entry_bytes) {
+        w.answer_error(who, malformed("too long"));
+        return;
+    }
+    if (looks_like_grant(e.text)) {
+        const auto g = check_grant(w, e.text, channel::local);
+        if (!g) {
+            if (g.error().code != error_code::malformed) {
+                say_refused(w, g.error().code, via);
+            }
+            w.answer_error(who, g.error());
+            return;
+        }
+        use_grant(w, *g, who, via, "", "");
+        return;
+    }
+    code_attempt attempt{e.text, 0, "front", via, "", "", who};
+    if (const auto hash = e.text.find('#'); hash != std::string::npos) {
+        std::string_view door(e.text.data(), hash);
+        while (!door.empty() && door.back() == ' ') {
+            door.remove_suffix(1);
+        }
+        const auto [at, error] = std::from_chars(door.data(), door.data() + door.size(), attempt.compartment);
+        attempt.text.remove_prefix(hash + 1);
+        while (!attempt.text.empty() && attempt.text.front() == ' ') {
+            attempt.text.remove_prefix(1);
+        }
+        const bool staff_code = door.size() >= 4 && door.size() <= 6 && attempt.text.size() == 6;
+        if (staff_code) {
+            w.answer_error(who, {error_code::not_permitted, "staff show a grant as QR code at this cabinet"});
+            return;
+        }
+        if (error != std::errc{} || at != door.data() + door.size() || attempt.compartment < 1 ||
+            attempt.compartment > limits::compartment_max) {
+            w.answer_error(who, malformed("door # code is wanted"));
+            return;
+        }
+    }
+    try_code(w, attempt);
+}
+
+}  // namespace locker::core

@@ -1,0 +1,84 @@
+// What goes into the core and what comes out of it. An adapter executes one effect and decides nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hal/ports/lock_bus.hpp"
+#include "hal/ports/store.hpp"
+
+namespace locker::core {
+
+// ---- inputs
+
+struct started {
+    std::string epoch;  // random, new at each start of lockerd
+    std::string boot;
+    bool clock_trusted = false;
+};
+struct commit_done {
+    commit_error error = commit_error::none;
+};
+struct message {
+    std::string topic;
+    std::string payload;
+    bool retained = false;
+    std::string response_topic;  // MQTT v5, or empty
+    std::string correlation;
+};
+struct broker_up {};
+struct broker_down {};
+struct event_acknowledged {
+    std::uint64_t sequence = 0;
+};
+enum class entry_via : std::uint8_t { keypad, scanner, socket };
+struct entry {
+    std::uint64_t id = 0;  // answered by an entry_answer with the same id
+    entry_via via = entry_via::keypad;
+    std::string text;
+};
+struct clock_report {
+    bool trusted = false;
+};
+struct space_report {
+    bool low = false;
+};
+struct tick {};
+struct stop {};
+
+using input = std::variant<started, commit_done, message, broker_up, broker_down, event_acknowledged, entry,
+                           clock_report, space_report, tick, stop, pulse_report, inputs_report, board_report>;
+
+// ---- effects
+
+// Executed at once and alone; the next input must be its commit_done.
+struct commit {
+    transaction tx;
+};
+struct pulse {
+    pulse_order order;
+};
+struct publish {
+    std::string topic;
+    std::string payload;
+    int qos = 1;
+    bool retain = false;
+    std::string correlation;
+    std::uint64_t sequence = 0;  // of an event: event_acknowledged follows; 0: none
+};
+struct entry_answer {
+    std::uint64_t id = 0;
+    std::string reply;  // JSON, as a reply over MQTT
+};
+struct note {
+    enum class level : std::uint8_t { info, warning, error };
+    level severity = level::info;
+    std::string text;  // event=… key=value …
+};
+
+using effect = std::variant<commit, pulse, publish, entry_answer, note>;
+using effects = std::vector<effect>;
+
+}  // namespace locker::core

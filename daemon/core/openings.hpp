@@ -1,0 +1,37 @@
+// The life of an opening: authority committed (T1), pulses, exactly one outcome (T2), the door shut again (design §4).
+#pragma once
+
+#include "daemon/core/work.hpp"
+
+namespace locker::core {
+
+// Who may open what, already verified.
+struct authority {
+    purpose what = purpose::open;
+    int compartment = 0;
+    std::string deposit;
+    std::string by;
+    std::string via;
+    std::optional<std::uint64_t> issue;
+    bool grace = false;
+    std::int64_t valid_for = INT64_MAX;  // milliseconds from now
+    std::string command;                 // id, remembered
+    asker who;
+};
+
+// Whether an opening may begin there now. Errors: board_lost, busy.
+[[nodiscard]] std::optional<refusal> hindrance(const work& w, int compartment);
+
+// T1: the authorised event and the opening's row; the pulse follows once they are committed.
+void authorise(work& w, const authority& a);
+
+void take(work& w, const pulse_report& report);
+
+// Everything that time and contacts bring about: pulses, outcomes, closings, held and forced doors.
+void advance_openings(work& w);
+void advance_doors(work& w);
+
+// At start: openings of an earlier run wait for their doors to be read.
+void recover_openings(work& w);
+
+}  // namespace locker::core

@@ -1,0 +1,310 @@
+#include "daemon/core/rows.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace locker::core {
+namespace {
+
+using boost::json::object;
+using boost::json::value;
+
+std::string encode_row(const compartment& c) {
+    return serialize(object{{"door", locker::name(c.door)},
+                            {"lock", locker::name(c.lock)},
+                            {"jams", c.jams},
+                            {"deposit", c.deposit},
+                            {"disabled", c.disabled},
+                            {"suspicion", c.suspicion},
+                            {"doubt", c.doubt},
+                            {"forced", c.forced_ms},
+                            {"hold_until", c.hold_until},
+                            {"grace_deposit", c.grace_deposit},
+                            {"last_used", c.last_used},
+                            {"since", c.since_ms}});
+}
+
+value bucket_row(const bucket& b) {
+    return object{{"debt", b.debt}, {"at", b.at}};
+}
+
+template <typename T>
+value optional_row(const std::optional<T>& v) {
+    return v ? value(*v) : value(nullptr);
+}
+
+std::string encode_row(const opening& o) {
+    return serialize(object{{"compartment", o.compartment},
+                            {"deposit", o.deposit},
+                            {"purpose", name(o.what)},
+                            {"by", o.by},
+                            {"issue", optional_row(o.issue)},
+                            {"grace", o.grace},
+                            {"outcome", locker::name(o.result)},
+                            {"opened_at", o.opened_at},
+                            {"passed", o.passed},
+                            {"held", o.held},
+                            {"command", o.command}});
+}
+
+std::string encode_row(const throttle& t) {
+    return serialize(
+        object{{"fast", bucket_row(t.fast)}, {"slow", bucket_row(t.slow)}, {"charges", boost::json::value_from(t.charges)}});
+}
+
+std::string encode_row(const meta& m) {
+    return serialize(object{{"age", m.age},
+                            {"mono", m.mono_ms},
+                            {"wall", m.wall_ms},
+                            {"boot", m.boot},
+                            {"trusted", m.trusted},
+                            {"floor", m.floor_ms},
+                            {"floor_age", m.floor_age},
+                            {"sequence", m.sequence},
+                            {"head", to_hex(m.head)},
+                            {"published", m.published},
+                            {"acknowledged", m.acknowledged}});
+}
+
+// Reads members of a row we wrote. A member an older release did not write keeps its default: migrations are additive.
+class row {
+public:
+    row(std::string_view kind, const std::string& text) : kind_(kind) {
+        boost::json::error_code error;
+        auto v = boost::json::parse(text, error);
+        if (error || !v.is_object()) {
+            fail("not a JSON object");
+        }
+        o_ = std::move(v.get_object());
+    }
+    [[noreturn]] void fail(std::string_view what) const {
+        throw archive_error("state row of kind " + kind_ + ": " + std::string(what));
+    }
+    template <typename T>
+    void get(std::string_view member, T& into) const {
+        if (const auto* v = o_.if_contains(member); v != nullptr && !v->is_null()) {
+            auto read = boost::json::try_value_to<T>(*v);
+            if (!read) {
+                fail(member);
+            }
+            into = std::move(*read);
+        }
+    }
+    template <typename T>
+    void get(std::string_view member, std::optional<T>& into) const {
+        T v{};
+        if (const auto* found = o_.if_contains(member); found != nullptr && !found->is_null()) {
+            get(member, v);
+            into = v;
+        }
+    }
+    template <typename E>
+    void word(std::string_view member, E& into, std::optional<E> (*from)(std::string_view)) const {
+        std::string text;
+        get(member, text);
+        const auto v = from(text);
+        if (!v) {
+            fail(member);
+        }
+        into = *v;
+    }
+    void get(std::string_view member, bucket& into) const {
+        if (const auto* v = o_.if_contains(member); v != nullptr && v->is_object()) {
+            into.debt = v->at("debt").as_int64();
+            into.at = v->at("at").as_int64();
+        }
+    }
+
+private:
+    std::string kind_;
+    object o_;
+};
+
+compartment decode_compartment(int number, const std::string& text) {
+    const row r("compartment", text);
+    compartment c;
+    c.number = number;
+    r.word("door", c.door, door_state_from);
+    r.word("lock", c.lock, lock_state_from);
+    r.get("jams", c.jams);
+    r.get("deposit", c.deposit);
+    r.get("disabled", c.disabled);
+    r.get("suspicion", c.suspicion);
+    r.get("doubt", c.doubt);
+    r.get("forced", c.forced_ms);
+    r.get("hold_until", c.hold_until);
+    r.get("grace_deposit", c.grace_deposit);
+    r.get("last_used", c.last_used);
+    r.get("since", c.since_ms);
+    return c;
+}
+
+deposit decode_deposit(const std::string& id, const std::string& text) {
+    const row r("deposit", text);
+    deposit d;
+    d.id = id;
+    r.word("kind", d.kind, deposit_kind_from);
+    r.get("case", d.case_id);
+    r.word("size", d.size, box_size_from);
+    r.get("accessible", d.accessible);
+    r.get("compartment", d.compartment);
+    r.word("state", d.state, deposit_state_from);
+    r.get("since", d.since);
+    r.get("since_ms", d.since_ms);
+    r.get("pulsed", d.pulsed);
+    r.get("overdue", d.overdue);
+    r.get("issue_next", d.issue_next);
+    r.get("spent_issue", d.spent_issue);
+    r.get("unknown_issue", d.unknown_issue);
+    r.get("unknown_until", d.unknown_until);
+    r.get("unknown_left", d.unknown_left);
+    r.get("own", d.own);
+    return d;
+}
+
+opening decode_opening(std::int64_t id, const std::string& text) {
+    const row r("opening", text);
+    opening o;
+    o.id = id;
+    r.get("compartment", o.compartment);
+    r.get("deposit", o.deposit);
+    r.word("purpose", o.what, purpose_from);
+    r.get("by", o.by);
+    r.get("issue", o.issue);
+    r.get("grace", o.grace);
+    r.word("outcome", o.result, outcome_from);
+    r.get("opened_at", o.opened_at);
+    r.get("passed", o.passed);
+    r.get("held", o.held);
+    r.get("command", o.command);
+    return o;
+}
+
+throttle decode_throttle(const std::string& text) {
+    const row r("throttle", text);
+    throttle t;
+    r.get("fast", t.fast);
+    r.get("slow", t.slow);
+    r.get("charges", t.charges);
+    return t;
+}
+
+meta decode_meta(const std::string& text) {
+    const row r("meta", text);
+    meta m;
+    std::string head;
+    r.get("age", m.age);
+    r.get("mono", m.mono_ms);
+    r.get("wall", m.wall_ms);
+    r.get("boot", m.boot);
+    r.get("trusted", m.trusted);
+    r.get("floor", m.floor_ms);
+    r.get("floor_age", m.floor_age);
+    r.get("sequence", m.sequence);
+    r.get("head", head);
+    r.get("published", m.published);
+    r.get("acknowledged", m.acknowledged);
+    const auto bytes = from_hex(head);
+    const auto key = bytes ? as_key(*bytes) : std::nullopt;
+    if (!key) {
+        r.fail("head");
+    }
+    m.head = *key;
+    return m;
+}
+
+std::int64_t number_key(std::string_view kind, const std::string& key) {
+    std::int64_t n = 0;
+    const auto [at, error] = std::from_chars(key.data(), key.data() + key.size(), n);
+    if (error != std::errc{} || at != key.data() + key.size()) {
+        throw archive_error("state row of kind " + std::string(kind) + ": key " + key);
+    }
+    return n;
+}
+
+std::string key_text(const std::string& key) {
+    return key;
+}
+template <typename Number>
+std::string key_text(Number key) {
+    return std::to_string(key);
+}
+
+// Both maps are sorted by the same key: one walk finds what was added, changed and removed.
+template <typename Map>
+void compare(std::string_view kind, const Map& before, const Map& after, std::vector<state_write>& out) {
+    auto a = before.begin();
+    auto b = after.begin();
+    while (a != before.end() || b != after.end()) {
+        if (b == after.end() || (a != before.end() && a->first < b->first)) {
+            out.push_back({std::string(kind), key_text(a->first), std::nullopt});
+            ++a;
+        } else if (a == before.end() || b->first < a->first) {
+            out.push_back({std::string(kind), key_text(b->first), encode_row(b->second)});
+            ++b;
+        } else {
+            if (!(a->second == b->second)) {
+                out.push_back({std::string(kind), key_text(b->first), encode_row(b->second)});
+            }
+            ++a;
+            ++b;
+        }
+    }
+}
+
+}  // namespace
+
+std::string encode_row(const deposit& d) {
+    return serialize(object{{"kind", locker::name(d.kind)},
+                            {"case", d.case_id},
+                            {"size", locker::name(d.size)},
+                            {"accessible", d.accessible},
+                            {"compartment", d.compartment},
+                            {"state", locker::name(d.state)},
+                            {"since", d.since},
+                            {"since_ms", d.since_ms},
+                            {"pulsed", d.pulsed},
+                            {"overdue", d.overdue},
+                            {"issue_next", d.issue_next},
+                            {"spent_issue", optional_row(d.spent_issue)},
+                            {"unknown_issue", optional_row(d.unknown_issue)},
+                            {"unknown_until", d.unknown_until},
+                            {"unknown_left", d.unknown_left},
+                            {"own", bucket_row(d.own)}});
+}
+
+std::vector<state_write> difference(const durable& before, const durable& after) {
+    std::vector<state_write> out;
+    compare("compartment", before.compartments, after.compartments, out);
+    compare("deposit", before.deposits, after.deposits, out);
+    compare("opening", before.openings, after.openings, out);
+    compare("throttle", before.throttles, after.throttles, out);
+    if (!(before.m == after.m)) {
+        out.push_back({"meta", "cabinet", encode_row(after.m)});
+    }
+    return out;
+}
+
+durable load(const archive& a) {
+    durable d;
+    for (const auto& [key, text] : a.all("compartment")) {
+        const auto number = static_cast<int>(number_key("compartment", key));
+        d.compartments.emplace(number, decode_compartment(number, text));
+    }
+    for (const auto& [key, text] : a.all("deposit")) {
+        d.deposits.emplace(key, decode_deposit(key, text));
+    }
+    for (const auto& [key, text] : a.all("opening")) {
+        const auto id = number_key("opening", key);
+        d.openings.emplace(id, decode_opening(id, text));
+    }
+    for (const auto& [key, text] : a.all("throttle")) {
+        d.throttles.emplace(key, decode_throttle(text));
+    }
+    if (const auto text = a.find("meta", "cabinet")) {
+        d.m = decode_meta(*text);
+    }
+    return d;
+}
+
+}  // namespace locker::core

@@ -1,0 +1,166 @@
+// The cabinet's state. `durable` is what the store holds: after each step what differs is written, so nothing that
+// matters can be forgotten. `live` is what is known since the start only.
+//
+// Ages: durable times are the cabinet's age in milliseconds, a clock that never runs backwards and never jumps: it
+// counts monotonic time, across boots only by a trusted wall clock (design §3, refill).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/core/throttle.hpp"
+#include "protocol/crypto.hpp"
+#include "protocol/words.hpp"
+
+namespace locker::core {
+
+struct compartment {
+    int number = 0;
+    door_state door = door_state::unknown;  // last seen at rest
+    lock_state lock = lock_state::ok;
+    int jams = 0;  // in a row
+    std::string deposit;  // the live deposit bound to it, or empty
+    bool disabled = false;
+    std::string suspicion;  // why something may lie in it that the ledger cannot vouch for; empty: no suspicion
+    bool doubt = false;     // an opening of its deposit had no clear end: suspected when the deposit moves on or ends
+    std::int64_t forced_ms = 0;  // wall time of a forced door not yet looked at; 0: none
+    std::int64_t hold_until = 0;  // age: not allocated before (the grace)
+    std::string grace_deposit;    // whose grace it is
+    std::int64_t last_used = 0;   // age
+    std::int64_t since_ms = 0;    // wall time of the last change people see
+    bool operator==(const compartment&) const = default;
+};
+
+struct deposit {
+    std::string id;
+    deposit_kind kind = deposit_kind::intake;
+    std::string case_id;
+    box_size size = box_size::small;
+    bool accessible = false;
+    int compartment = 0;
+    deposit_state state = deposit_state::reserved;
+    std::int64_t since = 0;     // age at which `state` began
+    std::int64_t since_ms = 0;  // the same as wall time
+    bool pulsed = false;        // its door may have been open: only then something may lie in it
+    bool overdue = false;
+    std::uint64_t issue_next = 0;  // n: the first code issue that is still good
+    std::optional<std::uint64_t> spent_issue;  // the issue whose door was seen open, for bounce and grace
+    std::optional<std::uint64_t> unknown_issue;  // the issue used by an opening with outcome unknown
+    std::int64_t unknown_until = 0;              // age
+    int unknown_left = 0;
+    bucket own;
+    bool operator==(const deposit&) const = default;
+    [[nodiscard]] bool retrievable() const {
+        return state == deposit_state::deposited || state == deposit_state::confirmed;
+    }
+    [[nodiscard]] bool live() const { return state == deposit_state::reserved || retrievable(); }
+};
+
+enum class purpose : std::uint8_t { deposit, collect, open, settle };
+[[nodiscard]] std::string_view name(purpose p);
+[[nodiscard]] std::optional<purpose> purpose_from(std::string_view text);
+
+// One attempt to open one door. Kept until it has its outcome and its door was seen shut again.
+struct opening {
+    std::int64_t id = 0;  // the sequence of its opening.authorised event
+    int compartment = 0;
+    std::string deposit;
+    purpose what = purpose::open;
+    std::string by;
+    std::optional<std::uint64_t> issue;  // of the code that authorised it
+    bool grace = false;                  // a reopening within the grace: the deposit has ended already
+    outcome result = outcome::pending;
+    std::int64_t opened_at = -1;  // age at which the door was seen open; -1: not yet
+    bool passed = false;          // it was open for the bounce time or longer
+    bool held = false;            // door.held_open was said
+    std::string command;          // the command to answer, or empty
+    bool operator==(const opening&) const = default;
+};
+
+struct meta {
+    std::int64_t age = 0;  // at the last commit
+    std::int64_t mono_ms = 0;
+    std::int64_t wall_ms = 0;
+    std::string boot;
+    bool trusted = false;
+    std::int64_t floor_ms = 0;   // judged time never goes below it …
+    std::int64_t floor_age = 0;  // … and runs on from here
+    std::uint64_t sequence = 0;  // the ledger's head
+    digest256 head{};
+    std::uint64_t published = 0;     // the outbox mark: all events up to it were acknowledged
+    std::uint64_t acknowledged = 0;  // by `ack`; informs, never prunes
+    bool operator==(const meta&) const = default;
+};
+
+struct durable {
+    std::map<int, compartment> compartments;
+    std::map<std::string, deposit, std::less<>> deposits;  // live ones, and those in their grace
+    std::map<std::int64_t, opening> openings;
+    std::map<std::string, throttle, std::less<>> throttles;
+    meta m;
+    bool operator==(const durable&) const = default;
+};
+
+// A place that waits for an answer: an MQTT reply topic, or an entry at the cabinet.
+struct asker {
+    std::string id;  // of the command; empty for entries
+    std::string topic;
+    std::string correlation;  // MQTT v5 correlation data, sent back as it came
+    std::uint64_t entry = 0;  // 0: none
+};
+
+struct contact {
+    bool known = false;
+    bool open = false;
+    std::int64_t since = 0;  // monotonic, since when it reads so
+};
+
+// How an opening goes on, since the start of lockerd.
+struct progress {
+    std::int64_t started = 0;      // monotonic
+    std::int64_t limit = 0;        // monotonic: all pulses end by then
+    std::int64_t not_after = 0;    // monotonic: the authority's end
+    std::int64_t watch_until = 0;  // monotonic: the running pulse's time to be seen
+    int attempts = 0;
+    bool waiting_report = false;
+    bool maybe_pulsed = false;  // a coil may have been on
+    bool acknowledged = false;  // a pulse was confirmed by its board
+    bool armed = false;         // the contact was seen shut: from now on "open" proves the opening
+    bool recovering = false;    // from before the start: no pulse, doors are read
+    std::vector<asker> askers;
+};
+
+struct live {
+    std::string epoch;
+    std::int64_t started_ms = 0;    // wall
+    std::int64_t started_mono = 0;  // monotonic
+    std::string boot;
+    bool clock_trusted = false;
+    bool clock_known = false;
+    std::vector<bool> board_present;
+    std::vector<std::int64_t> board_since_ms;  // wall
+    std::map<int, contact> contacts;
+    std::map<std::int64_t, progress> running;  // by opening
+    bool space_low = false;
+    bool storage_failed = false;
+    std::int64_t storage_since_ms = 0;
+    std::int64_t retry_at = 0;  // monotonic: no commit of our own accord before
+    bool stopping = false;
+    // refusals: 20 at once, then 1 a second, the rest as one row a minute
+    std::int64_t refusal_debt = 0;
+    std::int64_t refusal_at = 0;
+    std::int64_t refusals_unsaid = 0;
+    std::int64_t refusals_due = 0;  // monotonic, of the row that counts them; 0: none
+    std::map<std::string, std::int64_t, std::less<>> counters;
+};
+
+struct state {
+    durable d;
+    live l;
+};
+
+}  // namespace locker::core

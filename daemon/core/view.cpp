@@ -1,0 +1,186 @@
+#include "daemon/core/view.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "protocol/timestamp.hpp"
+
+namespace locker::core {
+namespace {
+
+bool away(const state& s, const compartment_config& wired) {
+    return wired.contact == contact_kind::none || !s.l.board_present.at(static_cast<std::size_t>(wired.contact_board));
+}
+
+const compartment_config& wiring_of(const cabinet_config& config, int number) {
+    return *std::find_if(config.compartments.begin(), config.compartments.end(),
+                         [&](const auto& c) { return c.number == number; });
+}
+
+class alarm_list {
+public:
+    alarm_list(const work& w, std::map<std::string, std::string>& out) : t_(w.config.id), out_(out) {}
+    void raise(const std::string& topic, std::int64_t since, std::string meaning, std::string action) {
+        out_[topic] = encode(alarm_message{since, std::move(meaning), std::move(action)});
+    }
+    void raise(std::string_view kind, int door, std::int64_t since, std::string meaning, std::string action) {
+        raise(t_.alarm(kind, std::to_string(door)), since, std::move(meaning), std::move(action));
+    }
+    [[nodiscard]] const topics& topic() const { return t_; }
+
+private:
+    topics t_;
+    std::map<std::string, std::string>& out_;
+};
+
+std::int64_t wall_at(const work& w, std::int64_t age) {
+    return w.wall - (w.age - age);
+}
+
+void compartment_alarms(const work& w, alarm_list& alarms) {
+    for (const auto& [n, c] : w.s.d.compartments) {
+        if (c.forced_ms != 0) {
+            alarms.raise("forced", n, c.forced_ms, fmt::format("Door {} was opened without an opening.", n),
+                         "Go there. Look at the door, its lock and its contact cable; see what is missing.");
+        }
+        if (c.lock != lock_state::ok) {
+            alarms.raise("jammed", n, c.since_ms,
+                         fmt::format("Door {} did not open when its lock was pulsed ({}).", n, locker::name(c.lock)),
+                         "Push the door, look for paper in the gap, then open it by a settle or open grant.");
+        }
+        if (!c.suspicion.empty() && c.deposit.empty()) {
+            alarms.raise("suspected", n, c.since_ms,
+                         fmt::format("Something may lie behind door {}: {}.", n, c.suspicion),
+                         "Open it with a settle grant and look.");
+        }
+    }
+    for (const auto& [id, o] : w.s.d.openings) {
+        if (o.held) {
+            alarms.raise("held_open", o.compartment, wall_at(w, o.opened_at),
+                         fmt::format("Door {} has stood open for long.", o.compartment), "Have it shut.");
+        }
+    }
+    for (const auto& [id, d] : w.s.d.deposits) {
+        if (d.overdue) {
+            alarms.raise("overdue", d.compartment, d.since_ms,
+                         fmt::format("A deposit behind door {} was not fetched in time.", d.compartment),
+                         "Remind its owner, or take it into custody.");
+        }
+    }
+}
+
+void cabinet_alarms(const work& w, alarm_list& alarms) {
+    const auto& l = w.s.l;
+    for (std::size_t i = 0; i < w.config.boards.size(); ++i) {
+        if (!l.board_present[i]) {
+            alarms.raise(alarms.topic().alarm("board_lost", w.config.boards[i]), l.board_since_ms[i],
+                         fmt::format("Board {} does not answer: its doors can neither be opened nor seen.", w.config.boards[i]),
+                         "Check its supply and the RS-485 line.");
+        }
+    }
+    for (const auto& [name, t] : w.s.d.throttles) {
+        if (t.locked_out(w.age)) {
+            alarms.raise(alarms.topic().alarm("lockout"), wall_at(w, t.fast.at),
+                         "Too many wrong codes: typed codes are refused for a while.",
+                         "See who stands there. Phones, QR grants and door # code go on working.");
+        }
+        if (t.guessing_alarm(w.age)) {
+            alarms.raise(alarms.topic().alarm("guessing"), wall_at(w, t.charges.front()),
+                         "30 wrong codes within 24 hours: somebody may be guessing.", "See who stands there.");
+        }
+    }
+    if (l.clock_known && !l.clock_trusted) {
+        alarms.raise(alarms.topic().alarm("clock_untrusted"), l.started_ms, "The clock is not synchronised.",
+                     "Check the network's time service, or declare a battery-backed clock.");
+    }
+    if (l.storage_failed || l.space_low) {
+        alarms.raise(alarms.topic().alarm("storage"), l.storage_since_ms,
+                     l.storage_failed ? "Nothing can be recorded: doors stay shut." : "Storage is nearly full.",
+                     "Check the card and its free space.");
+    }
+}
+
+}  // namespace
+
+compartment_message compartment_view(const state& s, const compartment& c, const cabinet_config& config) {
+    compartment_message m;
+    m.use = use_of(s.d, c);
+    m.door = away(s, wiring_of(config, c.number)) ? door_state::unknown : c.door;
+    m.lock = c.lock;
+    m.deposit = c.deposit;
+    m.since_ms = c.since_ms;
+    return m;
+}
+
+std::map<std::string, std::string> retained_view(const work& w) {
+    std::map<std::string, std::string> out;
+    const topics t(w.config.id);
+    const auto& l = w.s.l;
+    out[t.status()] = l.stopping ? std::string(offline_status)
+                                 : encode(status_message{l.epoch, w.config.version, l.clock_trusted, l.started_ms});
+    cabinet_message cabinet{w.config.name, w.config.place, w.config.help, {}, {}};
+    for (const auto size : {box_size::small, box_size::medium, box_size::large}) {
+        cabinet.vacancies[size] = 0;
+    }
+    for (const auto& wired : w.config.compartments) {
+        const auto& c = w.s.d.compartments.at(wired.number);
+        cabinet.compartments.push_back({wired.number, wired.size, wired.accessible});
+        if (use_of(w.s.d, c) == use_state::vacant) {
+            ++cabinet.vacancies[wired.size];
+        }
+        out[t.compartment(wired.number)] = encode(compartment_view(w.s, c, w.config));
+    }
+    out[t.cabinet()] = encode(cabinet);
+    alarm_list alarms(w, out);
+    compartment_alarms(w, alarms);
+    cabinet_alarms(w, alarms);
+    return out;
+}
+
+std::string snapshot(const work& w) {
+    using boost::json::array;
+    using boost::json::object;
+    array compartments;
+    for (const auto& [n, c] : w.s.d.compartments) {
+        auto o = boost::json::parse(encode(compartment_view(w.s, c, w.config))).as_object();
+        o["number"] = n;
+        o["disabled"] = c.disabled;
+        compartments.push_back(std::move(o));
+    }
+    array deposits;
+    for (const auto& [id, d] : w.s.d.deposits) {
+        if (!d.live()) {
+            continue;
+        }
+        const bool unconfirmed =
+            d.state == deposit_state::deposited && w.age - d.since >= w.config.rules.unconfirmed;
+        deposits.push_back(object{{"deposit", d.id},
+                                  {"case", d.case_id.empty() ? boost::json::value(nullptr) : boost::json::value(d.case_id)},
+                                  {"kind", locker::name(d.kind)},
+                                  {"state", locker::name(d.state)},
+                                  {"compartment", d.compartment},
+                                  {"size", locker::name(d.size)},
+                                  {"overdue", d.overdue},
+                                  {"unconfirmed", unconfirmed},
+                                  {"since", format_time(d.since_ms)}});
+    }
+    array alarms;
+    const topics t(w.config.id);
+    const std::string prefix = t.root() + "/alarm/";
+    for (const auto& [topic, payload] : retained_view(w)) {
+        if (topic.starts_with(prefix)) {
+            alarms.push_back(boost::json::string(topic.substr(prefix.size())));
+        }
+    }
+    return serialize(object{{"sequence", padded(w.s.d.m.sequence)},
+                            {"head", to_hex(w.s.d.m.head)},
+                            {"earliest", padded(w.past.earliest())},
+                            {"acknowledged", padded(w.s.d.m.acknowledged)},
+                            {"epoch", w.s.l.epoch},
+                            {"compartments", std::move(compartments)},
+                            {"deposits", std::move(deposits)},
+                            {"alarms", std::move(alarms)}});
+}
+
+}  // namespace locker::core

@@ -1,0 +1,20 @@
+// What the world sees of the state: retained topics, alarms, the snapshot.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "daemon/core/work.hpp"
+#include "protocol/state.hpp"
+
+namespace locker::core {
+
+// Topic → payload of everything retained: status, cabinet, compartments, alarms that are on.
+[[nodiscard]] std::map<std::string, std::string> retained_view(const work& w);
+
+// The `snapshot` command's result.
+[[nodiscard]] std::string snapshot(const work& w);
+
+[[nodiscard]] compartment_message compartment_view(const state& s, const compartment& c, const cabinet_config& config);
+
+}  // namespace locker::core

@@ -1,0 +1,191 @@
+// The contract's checks, in their order.
+#include <doctest/doctest.h>
+
+#include "protocol/timestamp.hpp"
+#include "tests/unit/core/bench.hpp"
+
+using namespace bench;
+
+namespace {
+
+void raw(bench::bench& b, std::string_view name, std::string payload, bool retained = false, std::string response = "") {
+    b.last_answer = {};
+    b.feed(message{"locker/v1/c1/command/" + std::string(name), std::move(payload), retained, std::move(response), "corr"});
+}
+
+std::string envelope(const bench::bench& b, std::string_view id, std::string_view reply_to, std::string_view extra = "") {
+    return R"({"id":")" + std::string(id) + R"(","expires_at":")" + format_time(b.now.wall_ms + 10'000) +
+           R"(","reply_to":")" + std::string(reply_to) + "\"" + std::string(extra) + "}";
+}
+
+}  // namespace
+
+TEST_CASE("grants are refused for the right reason") {
+    bench::bench b;
+    const auto now_s = b.now.wall_ms / 1000;
+    const auto open1 = [&](boost::json::object extra) {
+        boost::json::object claims{{"act", "open"}, {"cmp", 1}};
+        for (const auto& e : extra) {
+            claims[e.key()] = e.value();
+        }
+        return code_of(b.open(claims));
+    };
+    CHECK(code_of(b.command("open", {})) == "malformed");
+    CHECK(code_of(b.command("open", {}, "a.b.c")) == "malformed");
+    CHECK(open1({{"aud", "other"}}) == "wrong_audience");
+    CHECK(open1({{"epoch", "epoch-0"}}) == "stale_epoch");
+    CHECK(open1({{"epoch", nullptr}}) == "stale_epoch");
+    CHECK(open1({{"iat", now_s + 31}, {"exp", now_s + 60}}) == "not_yet_valid");
+    CHECK(open1({{"nbf", now_s + 31}}) == "not_yet_valid");
+    CHECK(open1({{"iat", now_s - 60}, {"exp", now_s}}) == "expired");
+    CHECK(open1({{"exp", now_s + 61}}) == "malformed");
+    CHECK(open1({{"act", "roster"}}) == "not_permitted");
+    CHECK(open1({{"act", "move"}, {"dep", "d"}}) == "not_permitted");
+    CHECK(open1({{"cmp", 99}}) == "unknown_compartment");
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "nobody"}})) == "unknown_deposit");
+    CHECK(code_of(b.open({{"act", "settle"}, {"cmp", 1}})) == "wrong_state");
+    CHECK(b.pulses.empty());
+    CHECK(open1({{"iat", now_s + 29}, {"exp", now_s + 60}}) == "");
+    CHECK(b.pulses.size() == 1);
+
+    auto token = b.grant({{"act", "open"}, {"cmp", 2}});
+    token[token.size() - 5] = token[token.size() - 5] == 'A' ? 'B' : 'A';
+    CHECK(code_of(b.command("open", {}, token)) == "bad_signature");
+    const auto other = mint_grant({{"aud", "c1"}, {"jti", "j"}, {"iat", now_s}, {"exp", now_s + 9}, {"act", "open"}, {"cmp", 1}},
+                                  {"stranger", {}});
+    CHECK(code_of(b.command("open", {}, other)) == "unknown_key");
+    CHECK(b.pulses.size() == 1);
+}
+
+TEST_CASE("a grant is used once") {
+    bench::bench b;
+    const auto token = b.grant({{"act", "open"}, {"cmp", 1}});
+    CHECK(ok(b.command("open", {}, token)));
+    CHECK(code_of(b.command("open", {}, token)) == "replayed");
+    CHECK(b.pulses.size() == 1);
+}
+
+TEST_CASE("grants are bound to their channel") {
+    bench::bench b;
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 1}}, true), entry_via::scanner)) == "stale_epoch");
+    CHECK(code_of(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 1}}, false))) == "stale_epoch");
+    const auto now_s = b.now.wall_ms / 1000;
+    CHECK(ok(b.enter(b.grant({{"act", "open"}, {"cmp", 1}, {"exp", now_s + 24 * 3600}}, false))));
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"exp", now_s + 24 * 3600 + 1}}, false))) == "malformed");
+}
+
+TEST_CASE("an untrusted clock: judged by the floor, raised by iat; nbf is ignored") {
+    bench::bench b({.clock_trusted = false});
+    const auto s = b.now.wall_ms / 1000;
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 1}, {"nbf", s + 3600}})) == false);  // expires_at is judged as well …
+    CHECK(b.count("clock.untrusted") == 1);
+    CHECK(b.retained.at("locker/v1/c1/alarm/clock_untrusted") != "");
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"iat", s - 500}, {"exp", s - 440}}, false))) == "expired");
+}
+
+TEST_CASE("the same id with the same content is one deed; other content is malformed") {
+    bench::bench b;
+    const auto token = b.grant({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    const auto first = b.command("open", {}, token, "x");
+    CHECK(ok(first));
+    CHECK(b.command("open", {}, token, "x") == first);
+    CHECK(b.pulses.size() == 1);
+    CHECK(code_of(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 2}}), "x")) == "malformed");
+    // … also while the opening runs
+    b.reacts = [](int) {};
+    const auto slow = b.grant({{"act", "open"}, {"cmp", 3}});
+    CHECK(b.command("open", {}, slow, "y").empty());
+    CHECK(b.command("open", {}, slow, "y").empty());
+    const auto before = b.published.size();
+    b.pass(9000);
+    int replies = 0;
+    for (std::size_t i = before; i < b.published.size(); ++i) {
+        replies += b.published[i].topic == "locker/v1/c1/reply/test" ? 1 : 0;
+    }
+    CHECK(replies == 2);
+    // a refusal after the grant was verified is remembered, one before is not
+    const auto refused = b.command("open", {}, b.grant({{"act", "collect"}, {"dep", "none"}}), "z");
+    CHECK(code_of(refused) == "unknown_deposit");
+    CHECK(code_of(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 2}}), "z")) == "malformed");
+    CHECK(code_of(b.command("open", {}, "a.b.c", "w")) == "malformed");
+    b.reacts = [&](int n) { b.door(n, true); };
+    CHECK(ok(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 2}}), "w")));
+}
+
+TEST_CASE("the envelope: retained, malformed, expired, and where replies go") {
+    bench::bench b;
+    raw(b, "snapshot", envelope(b, "a", "locker/v1/c1/reply/me"), true);
+    CHECK(code_of(b.last_answer) == "retained");
+    raw(b, "snapshot", "{not json");
+    CHECK(b.last_answer.empty());
+    raw(b, "nonsense", envelope(b, "a", "locker/v1/c1/reply/me"));
+    CHECK(code_of(b.last_answer) == "malformed");
+    raw(b, "snapshot", R"({"id":"a","reply_to":"locker/v1/c1/reply/me"})");
+    CHECK(code_of(b.last_answer) == "malformed");
+    raw(b, "snapshot", R"({"id":"a","reply_to":"locker/v1/c1/reply/me","expires_at":"2020-01-01T00:00:00Z"})");
+    CHECK(code_of(b.last_answer) == "expired");
+    raw(b, "snapshot", envelope(b, "a", "locker/v1/c1/reply/me", R"(,"args":{"x":[[[[[[[[1]]]]]]]]})"));
+    CHECK(b.last_answer.empty());  // too deep: not even the id is read
+    raw(b, "snapshot", envelope(b, "a", "locker/v1/c1/reply/me") + std::string(1 << 20, ' '));
+    CHECK(b.last_answer.empty());
+    for (const auto* elsewhere : {"locker/v1/c2/reply/me", "locker/v1/c1/reply/", "locker/v1/c1/reply/a/b", "homeassistant/x"}) {
+        const auto before = b.published.size();
+        raw(b, "disable", envelope(b, "a", elsewhere, R"(,"args":{"compartment":1,"reason":"x"})"));
+        CHECK(b.published.size() == before);
+        CHECK(b.compartment(1).at("use").as_string() == "vacant");
+    }
+    raw(b, "snapshot", envelope(b, "a", "elsewhere"), false, "locker/v1/c1/reply/v5");
+    CHECK(b.published.back().topic == "locker/v1/c1/reply/v5");  // the response topic wins
+    CHECK(b.published.back().correlation == "corr");
+}
+
+TEST_CASE("confirm, cancel, disable, enable, ack") {
+    bench::bench b;
+    b.put_in("d1");
+    CHECK(code_of(b.command("confirm", {{"deposit", "none"}})) == "unknown_deposit");
+    CHECK(ok(b.command("confirm", {{"deposit", "d1"}})));
+    CHECK(ok(b.command("confirm", {{"deposit", "d1"}})));  // tapped twice
+    CHECK(b.count("deposit.confirmed") == 1);
+    CHECK(code_of(b.command("cancel", {{"deposit", "d1"}})) == "wrong_state");
+    CHECK(ok(b.command("disable", {{"compartment", 2}, {"reason", "wet"}})));
+    CHECK(b.compartment(2).at("use").as_string() == "disabled");
+    CHECK(b.put_in("d2") == 3);
+    CHECK(ok(b.command("enable", {{"compartment", 2}, {"reason", "dry"}})));
+    CHECK(code_of(b.command("disable", {{"compartment", 77}, {"reason", "x"}})) == "unknown_compartment");
+    CHECK(code_of(b.command("disable", {{"compartment", 2}})) == "malformed");
+    CHECK(ok(b.command("ack", {{"sequence", 1}})));
+    CHECK(code_of(b.command("ack", {{"sequence", "99999"}})) == "wrong_state");
+    // a disabled compartment still gives back what lies in it
+    CHECK(ok(b.command("disable", {{"compartment", 3}, {"reason", "x"}})));
+    CHECK(ok(b.enter(b.code("d2", 0))));
+}
+
+TEST_CASE("snapshot and replay") {
+    bench::bench b;
+    b.put_in("d1", "return");
+    const auto snapshot = b.command("snapshot", {}).at("result").as_object();
+    CHECK(snapshot.at("deposits").as_array().size() == 1);
+    CHECK(snapshot.at("sequence").as_string() == "00000000000000000006");
+    const auto replay = b.command("replay", {{"from", 2}, {"to", "4"}}).at("result").as_object();
+    CHECK(replay.at("events").as_array().size() == 3);
+    CHECK(replay.at("events").as_array().front().at("type").as_string() == "locker.deposit.reserved");
+    CHECK(replay.at("next").is_null());
+    CHECK(code_of(b.command("replay", {{"from", 4}, {"to", 2}})) == "malformed");
+    for (int i = 0; i < 150; ++i) {
+        (void)b.command("disable", {{"compartment", 5}, {"reason", "x"}});
+        (void)b.command("enable", {{"compartment", 5}, {"reason", "x"}});
+    }
+    const auto page = b.command("replay", {{"from", 1}, {"to", 1000}}).at("result").as_object();
+    CHECK(page.at("events").as_array().size() == 200);
+    CHECK(page.at("next").as_string() == "00000000000000000201");
+}
+
+TEST_CASE("verify is off unless switched on") {
+    bench::bench b({.verify = false});
+    b.put_in("d1");
+    CHECK(code_of(b.command("verify", {{"code", b.code("d1", 0)}})) == "not_permitted");
+    bench::bench on;
+    on.put_in("d1");
+    CHECK(code_of(on.command("verify", {{"code", "12"}})) == "malformed");
+    CHECK(ok(on.command("verify", {{"code", on.code("d1", 0)}})));
+}

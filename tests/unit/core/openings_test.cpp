@@ -1,0 +1,205 @@
+// Outcomes told truly (design §4): bounce, jam, unknown, grace.
+#include <doctest/doctest.h>
+
+#include "tests/unit/core/bench.hpp"
+
+using namespace bench;
+
+TEST_CASE("a door that bounces shut changes neither deposit nor code") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    CHECK(ok(b.enter(b.code("d1", 0))));
+    b.pass(500);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.last_event("opening.closed").at("bounced").as_bool());
+    CHECK(b.count("deposit.retrieved") == 0);
+    CHECK(b.compartment(n).at("use").as_string() == "occupied");
+    CHECK(ok(b.enter(b.code("d1", 0))));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.count("deposit.retrieved") == 1);
+}
+
+TEST_CASE("a contact that bounces before it rests is one closing") {
+    bench::bench b;
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    b.pass(3000);
+    for (int i = 0; i < 5; ++i) {
+        b.door(1, false);
+        b.pass(300);
+        b.door(1, true);
+        b.pass(50);
+    }
+    CHECK(b.count("opening.closed") == 0);
+    b.door(1, false);
+    b.pass(1000);
+    CHECK(b.count("opening.closed") == 1);
+}
+
+TEST_CASE("a code is spent; within the grace it reopens the same door, which nobody else gets") {
+    bench::bench b({.doors = 3});
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "busy");  // it stands open
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(1000);
+    REQUIRE(b.count("deposit.retrieved") == 1);
+    CHECK(b.put_in("d2") != n);
+    CHECK(ok(b.enter(b.code("d1", 0))));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(minute);
+    CHECK(b.count("deposit.retrieved") == 1);
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+}
+
+TEST_CASE("an accepted issue ends the earlier ones; five issues are tried") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    CHECK(code_of(b.enter(b.code("d1", 5))) == "wrong_code");
+    CHECK(ok(b.enter(b.code("d1", 4))));
+    b.pass(500);
+    b.door(n, false);
+    b.pass(1000);  // bounced: issue 4 is good still, 3 is not
+    CHECK(code_of(b.enter(b.code("d1", 3))) == "wrong_code");
+    CHECK(ok(b.enter(b.code("d1", 4))));
+}
+
+TEST_CASE("a collection that jams leaves the code unspent and moves nothing") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    CHECK(code_of(b.last_answer) == "jammed");
+    CHECK(b.count("opening.jammed") == 1);
+    CHECK(b.count("deposit.moved") == 0);
+    CHECK(b.compartment(n).at("lock").as_string() == "jammed");
+    b.reacts = [&](int number) { b.door(number, true); };
+    CHECK(ok(b.enter(b.code("d1", 0))));
+    CHECK(b.compartment(n).at("lock").as_string() == "ok");
+}
+
+TEST_CASE("three jams quarantine a lock; retrieval is tried all the same") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    for (int i = 0; i < 3; ++i) {
+        (void)b.enter(b.code("d1", 0));
+        b.pass(9000);
+    }
+    CHECK(b.count("lock.quarantined") == 1);
+    CHECK(b.compartment(n).at("lock").as_string() == "quarantined");
+    b.reacts = [&](int number) { b.door(number, true); };
+    CHECK(ok(b.enter(b.code("d1", 0))));
+}
+
+TEST_CASE("a jammed deposit moves on under an opening of its own, and the jammed door is suspected") {
+    bench::bench b;
+    b.reacts = [&](int n) {
+        if (n != 1) {
+            b.door(n, true);
+        }
+    };
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.pass(9000);
+    CHECK(ok(b.last_answer));
+    CHECK(b.last_answer.at("result").at("compartment").as_int64() == 2);
+    CHECK(b.last_event("deposit.moved").at("from").as_int64() == 1);
+    CHECK(b.last_event("opening.authorised").at("after").as_int64() == b.last_event("opening.jammed").at("opening").as_int64());
+    CHECK(b.compartment(1).at("use").as_string() == "suspected");
+    CHECK(b.compartment(2).at("use").as_string() == "reserved");
+    CHECK(b.count("opening.authorised") == 2);
+}
+
+TEST_CASE("a cut contact: unknown, and the code works three times more within ten minutes") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    b.door(n, true);  // the cable is cut: it reads open
+    b.pass(minute);
+    CHECK(b.count("door.forced") == 1);
+    b.reacts = [](int) {};
+    for (int i = 0; i < 4; ++i) {
+        (void)b.enter(b.code("d1", 0));
+        b.pass(9000);
+        CHECK(code_of(b.last_answer) == "unknown_outcome");
+    }
+    CHECK(b.count("opening.unknown") == 4);
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+    CHECK(b.compartment(n).at("use").as_string() == "occupied");
+    (void)b.enter(b.code("d1", 1));  // a new issue goes on
+    b.pass(9000);
+    CHECK(b.count("opening.unknown") == 5);
+    CHECK(b.count("deposit.moved") == 0);
+}
+
+TEST_CASE("after unknown the code ends with its ten minutes") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    b.door(n, true);
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(10 * minute + 9000);
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+}
+
+TEST_CASE("without a contact one pulse, outcome unknown, and the person's word confirms") {
+    bench::bench b({.contact = contact_kind::none});
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.pass(9000);
+    CHECK(b.pulses.size() == 1);
+    CHECK(code_of(b.last_answer) == "unknown_outcome");
+    CHECK(ok(b.command("confirm", {{"deposit", "d1"}})));
+    CHECK(b.count("deposit.confirmed") == 1);
+}
+
+TEST_CASE("the line pulled after the pulse: unknown; back with the door open, its closing still counts") {
+    bench::bench b;
+    b.reacts = [](int) {};
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.board(0, false);
+    b.inputs &= ~1U;  // the door opens unseen
+    b.pass(9000);
+    CHECK(code_of(b.last_answer) == "unknown_outcome");
+    b.board(0, true);
+    b.pass(2000);
+    CHECK(b.count("door.forced") == 0);
+    b.door(1, false);
+    b.pass(1000);
+    CHECK(b.count("deposit.deposited") == 1);
+    CHECK(b.count("opening.opened") == 0);  // one outcome: unknown
+}
+
+TEST_CASE("at most three pulses, all within six seconds, and none after the authority's end") {
+    bench::bench b;
+    b.reacts = [](int) {};
+    b.config.rules.open_within = 1500;
+    b.start();
+    const int n = 1;
+    (void)b.open({{"act", "open"}, {"cmp", n}});
+    b.pass(9000);
+    CHECK(b.pulses.size() == 3);
+    for (const auto& p : b.pulses) {
+        CHECK(p.not_after_ms <= b.now.mono_ms);
+    }
+    b.pulses.clear();
+    const std::int64_t now_s = b.now.wall_ms / 1000;
+    (void)b.open({{"act", "open"}, {"cmp", n}, {"iat", now_s}, {"exp", now_s + 1}});
+    b.pass(9000);
+    CHECK(b.pulses.size() == 1);
+}
+
+TEST_CASE("a lost board refuses before anything is authorised") {
+    bench::bench b;
+    b.board(0, false);
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "board_lost");
+    CHECK(b.count("opening.authorised") == 0);
+    CHECK(b.retained.at("locker/v1/c1/alarm/board_lost/A") != "");
+    b.board(0, true);
+    CHECK(b.retained.at("locker/v1/c1/alarm/board_lost/A") == "");
+    CHECK(b.count("board.lost") == 1);
+    CHECK(b.count("board.recovered") == 1);
+}

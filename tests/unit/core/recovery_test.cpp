@@ -1,0 +1,116 @@
+// Starts after a crash: doors are read before outcomes are given, nothing is pulsed.
+#include <doctest/doctest.h>
+
+#include "tests/unit/core/bench.hpp"
+
+using namespace bench;
+
+TEST_CASE("killed between T1 and the outcome: found open is opened, found shut is interrupted") {
+    for (const bool found_open : {true, false}) {
+        bench::bench b;
+        const int n = b.put_in("d1");
+        b.line_answers = false;
+        const std::string id = "twice";
+        const std::string grant = b.grant({{"act", "collect"}, {"dep", "d1"}});
+        CHECK(b.command("open", {}, grant, id).empty());
+        const auto pulses = b.pulses.size();
+        if (found_open) {
+            b.inputs &= ~(1U << static_cast<unsigned>(n - 1));
+        }
+        b.reboot();
+        b.pass(30'000);
+        CHECK(b.pulses.size() == pulses);
+        CHECK(b.count("door.forced") == 0);
+        const auto event = b.last_event(found_open ? "opening.opened" : "opening.interrupted");
+        REQUIRE(!event.empty());
+        CHECK(event.at("recovered").as_bool());
+        CHECK(b.count("deposit.retrieved") == 0);
+        // the same command again gets the outcome, not a second opening
+        const auto again = b.command("open", {}, grant, id);
+        CHECK(ok(again) == found_open);
+        CHECK(b.pulses.size() == pulses);
+        if (found_open) {
+            b.door(n, false);
+            b.pass(1000);
+            CHECK(b.count("deposit.retrieved") == 1);
+        } else {
+            b.line_answers = true;
+            CHECK(ok(b.enter(b.code("d1", 0))));  // the same deposit's code may be presented
+        }
+    }
+}
+
+TEST_CASE("a door shut while lockerd was down: an intake counts, a collection seen open long enough too") {
+    bench::bench b;
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    b.inputs |= 1U;  // shut, nobody watches
+    b.pass(100);
+    b.start();
+    b.pass(2000);
+    CHECK(b.count("deposit.deposited") == 1);
+    CHECK(b.last_event("opening.closed").at("unseen").as_bool());
+
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(3000);
+    CHECK(b.disk.hints == 1);
+    b.inputs |= 1U;
+    b.start();
+    b.pass(2000);
+    CHECK(b.count("deposit.retrieved") == 1);
+}
+
+TEST_CASE("a collection killed in its first moment and found shut: still there, its code spent, the door in doubt") {
+    bench::bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(200);
+    b.inputs |= 1U << static_cast<unsigned>(n - 1);
+    b.start();
+    b.pass(2000);
+    CHECK(b.count("deposit.retrieved") == 0);
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+    CHECK(ok(b.enter(b.code("d1", 1))));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.count("deposit.retrieved") == 1);
+}
+
+TEST_CASE("throttles, used grants and ended deposits survive starts and boots, whatever the clock does") {
+    bench::bench b;
+    b.put_in("d1");
+    for (int i = 0; i < 10; ++i) {
+        CHECK(code_of(b.enter(b.code("d1", 20))) == "wrong_code");
+    }
+    const auto grant = b.grant({{"act", "open"}, {"cmp", 3}}, false);
+    CHECK(ok(b.enter(grant)));
+    b.start();
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "locked_out");
+    b.clock_trusted = false;
+    b.now.wall_ms += 400 * day;
+    b.reboot();
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "locked_out");
+    CHECK(code_of(b.enter(grant)) != "");
+    b.pass(31 * minute);
+    CHECK(ok(b.enter(b.code("d1", 0))));
+}
+
+TEST_CASE("across a boot a trusted clock refills") {
+    bench::bench b;
+    b.put_in("d1");
+    for (int i = 0; i < 10; ++i) {
+        (void)b.enter(b.code("d1", 20));
+    }
+    b.now.wall_ms += 31 * minute;
+    b.reboot();
+    CHECK(ok(b.enter(b.code("d1", 0))));
+}
+
+TEST_CASE("judged time never goes below its floor") {
+    bench::bench b;
+    const auto floor = b.now.wall_ms;
+    b.put_in("d1");
+    b.now.wall_ms -= 365 * day;
+    b.start();
+    CHECK(b.disk.ledger.back().wall_ms >= floor);
+}
