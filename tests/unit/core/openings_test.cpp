@@ -163,7 +163,8 @@ TEST_CASE("the line pulled after the pulse: unknown; back with the door open, it
     b.board(0, false);
     b.inputs &= ~1U;  // the door opens unseen
     b.pass(9000);
-    CHECK(code_of(b.last_answer) == "unknown_outcome");
+    CHECK(b.count("opening.unknown") == 1);
+    CHECK(code_of(b.last_answer) == "board_lost");
     b.board(0, true);
     b.pass(2000);
     CHECK(b.count("door.forced") == 0);

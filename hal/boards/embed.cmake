@@ -1,0 +1,10 @@
+# Writes OUT: a C++ table of the profile files.
+set(body "// Made from hal/boards/*.toml by hal/boards/embed.cmake.\n#include \"hal/boards/profile.hpp\"\n\nnamespace locker {\n\nconst std::vector<profile_text>& builtin_profile_texts() {\n    static const std::vector<profile_text> texts{\n")
+separate_arguments(FILES)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} text)
+  string(APPEND body "        {\"${name}\", R\"profile(${text})profile\"},\n")
+endforeach()
+string(APPEND body "    };\n    return texts;\n}\n\n}  // namespace locker\n")
+file(WRITE ${OUT} "${body}")

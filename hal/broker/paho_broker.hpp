@@ -1,0 +1,60 @@
+// The MQTT broker through Paho, without its persistence: what must survive stands in the ledger. Reconnects for ever.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace locker {
+
+struct broker_settings {
+    std::string uri;        // mqtt://host:port or mqtts://host:port
+    std::string client_id;  // fixed, one per cabinet
+    int version = 5;        // 5, or 4 for MQTT 3.1.1
+    std::string username;
+    std::string password;
+    std::string ca_file;  // for mqtts
+    int keep_alive_s = 10;
+    std::string will_topic;  // retained, QoS 1
+    std::string will_payload;
+    std::vector<std::string> subscriptions;  // QoS 1
+};
+
+struct broker_message {
+    std::string topic;
+    std::string payload;
+    bool retained = false;
+    std::string response_topic;  // MQTT v5
+    std::string correlation;
+};
+
+// Called on Paho's threads; each does nothing but post.
+struct broker_listener {
+    std::function<void()> up;  // connected and subscribed
+    std::function<void(std::string why)> down;
+    std::function<void(broker_message)> message;
+    std::function<void(std::uint64_t token)> acknowledged;  // PUBACK for a publish with a token
+};
+
+class paho_broker {
+public:
+    // Throws std::runtime_error when the settings make no client.
+    paho_broker(broker_settings settings, broker_listener listener);
+    ~paho_broker();  // disconnects cleanly: no will
+    paho_broker(const paho_broker&) = delete;
+    paho_broker& operator=(const paho_broker&) = delete;
+
+    // Starts one attempt; `up` or `down` follows. The caller decides when to try again.
+    void connect();
+    // False: not sent, the connection is going down (`down` follows or has come).
+    bool publish(const std::string& topic, const std::string& payload, int qos, bool retain,
+                 const std::string& correlation, std::uint64_t token);
+
+private:
+    struct inner;
+    std::unique_ptr<inner> inner_;
+};
+
+}  // namespace locker

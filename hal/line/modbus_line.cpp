@@ -1,0 +1,236 @@
+#include "hal/line/modbus_line.hpp"
+
+#include <fmt/format.h>
+#include <modbus.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+namespace locker {
+namespace {
+
+std::int64_t now_us() {
+    timespec t{};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return static_cast<std::int64_t>(t.tv_sec) * 1'000'000 + t.tv_nsec / 1000;
+}
+
+void wait_us(std::int64_t us) {
+    if (us > 0) {
+        timespec t{us / 1'000'000, (us % 1'000'000) * 1000};
+        nanosleep(&t, nullptr);
+    }
+}
+
+// Modbus over serial line V1.02 §2.5.1.1: 3.5 characters of silence, fixed at 1.75 ms above 19200 baud.
+std::int64_t standard_silence_us(int baud) {
+    return baud > 19200 ? 1750 : 3'500'000LL * 11 / baud;
+}
+
+constexpr int exception_base = MODBUS_ENOBASE;
+
+bool is_exception(int error) {
+    return error > exception_base && error < exception_base + MODBUS_EXCEPTION_MAX;
+}
+
+}  // namespace
+
+void modbus_line::context_free::operator()(modbus_t* context) const {
+    modbus_close(context);
+    modbus_free(context);
+}
+
+modbus_line::modbus_line(line_settings settings) : settings_(std::move(settings)) {}
+
+modbus_line::~modbus_line() = default;
+
+bool modbus_line::open() {
+    if (open_) {
+        return true;
+    }
+    context_.reset(settings_.device.empty()
+                       ? modbus_new_tcp(settings_.host.c_str(), settings_.port)
+                       : modbus_new_rtu(settings_.device.c_str(), settings_.baud, settings_.parity, 8, 1));
+    if (!context_) {
+        error_ = modbus_strerror(errno);
+        return false;
+    }
+    // Recovery stays off: libmodbus' own never returns when the device has gone.
+    modbus_set_error_recovery(context_.get(), MODBUS_ERROR_RECOVERY_NONE);
+    modbus_set_response_timeout(context_.get(), 1, 0);  // the connect's, too
+    if (modbus_connect(context_.get()) != 0) {
+        error_ = modbus_strerror(errno);
+        context_.reset();
+        return false;
+    }
+    const int fd = modbus_get_socket(context_.get());
+    if (fd >= FD_SETSIZE) {  // libmodbus selects: beyond this it would corrupt its stack
+        error_ = fmt::format("descriptor {} is beyond select's {}", fd, FD_SETSIZE);
+        context_.reset();
+        return false;
+    }
+    if (!settings_.device.empty()) {
+        ioctl(fd, TIOCEXCL);  // other programs are kept off the line; who ignores it is root
+    }
+    open_ = true;
+    quiet_since_us_ = now_us();
+    return true;
+}
+
+void modbus_line::close() {
+    open_ = false;
+    context_.reset();
+}
+
+void modbus_line::keep_silence(const peer& board) {
+    const std::int64_t gap = std::max<std::int64_t>(settings_.device.empty() ? 0 : standard_silence_us(settings_.baud),
+                                                    board.profile->gap_ms * 1000LL);
+    wait_us(quiet_since_us_ + gap - now_us());
+}
+
+// Reads away whatever comes for so long: a late answer is then nobody's.
+void modbus_line::drain(std::int64_t ms) {
+    const std::int64_t end = now_us() + ms * 1000;
+    do {
+        modbus_flush(context_.get());
+        wait_us(std::min<std::int64_t>(5000, std::max<std::int64_t>(0, end - now_us())));
+    } while (now_us() < end);
+    modbus_flush(context_.get());
+    quiet_since_us_ = now_us();
+}
+
+bool modbus_line::prepare(const peer& board) {
+    if (!open_) {
+        return false;
+    }
+    const auto timeout_us = static_cast<std::uint32_t>(board.profile->timeout_ms) * 1000U;
+    modbus_set_response_timeout(context_.get(), timeout_us / 1'000'000U, timeout_us % 1'000'000U);
+    modbus_set_byte_timeout(context_.get(), 0, std::min(timeout_us, 100'000U));
+    modbus_set_slave(context_.get(), board.address);
+    keep_silence(board);
+    modbus_flush(context_.get());
+    return true;
+}
+
+line_result modbus_line::failed(peer& board, bool sent) {
+    const int error = errno;
+    quiet_since_us_ = now_us();
+    error_ = modbus_strerror(error);
+    if (is_exception(error)) {
+        return line_result::refused;
+    }
+    const bool unanswered = error == ETIMEDOUT || error == EMBBADCRC || error == EMBBADDATA || error == EMBBADEXC ||
+                            error == EMBUNKEXC || error == EMBMDATA || error == EMBBADSLAVE;
+    if (!unanswered) {  // the descriptor itself: pulled adapter, closed connection
+        close();
+        return sent ? line_result::silent : line_result::not_sent;
+    }
+    board.resync = true;
+    if (settings_.device.empty()) {
+        close();  // TCP: a new connection is the one sure way to be rid of a late answer
+    } else {
+        drain(board.profile->timeout_ms);
+    }
+    return line_result::silent;
+}
+
+line_result modbus_line::read_bits(peer& board, int function, int count, std::uint32_t& bits) {
+    if (!prepare(board)) {
+        return line_result::not_sent;
+    }
+    std::array<std::uint8_t, 32> raw{};
+    errno = 0;
+    const int read = function == 1 ? modbus_read_bits(context_.get(), 0, count, raw.data())
+                                   : modbus_read_input_bits(context_.get(), 0, count, raw.data());
+    if (read != count) {
+        return failed(board, true);
+    }
+    quiet_since_us_ = now_us();
+    bits = 0;
+    for (int i = 0; i < count; ++i) {
+        if (raw[static_cast<std::size_t>(i)] != 0) {
+            bits |= 1U << static_cast<unsigned>(i);
+        }
+    }
+    return line_result::ok;
+}
+
+line_result modbus_line::read_relays(peer& board, std::uint32_t& bits) {
+    return read_bits(board, 1, board.profile->relays, bits);
+}
+
+line_result modbus_line::read(peer& board, std::uint32_t& bits) {
+    if (board.profile->inputs == 0) {
+        const auto result = read_relays(board, bits);
+        board.resync = board.resync && result != line_result::ok;
+        return result;
+    }
+    if (board.resync) {
+        // RTU answers carry no number: one that comes late looks like the next one's. A question of another function
+        // tells them apart; only when it is answered is the line in step again.
+        std::uint32_t relays = 0;
+        const auto result = read_relays(board, relays);
+        if (result != line_result::ok && result != line_result::refused) {
+            return result;
+        }
+        board.resync = false;
+    }
+    return read_bits(board, 2, board.profile->inputs, bits);
+}
+
+line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uint16_t value) {
+    if (!prepare(board)) {
+        return line_result::not_sent;
+    }
+    // Raw, since a duration is not one of FC05's two legal values, and since libmodbus accepts a wrong echo.
+    const std::array<std::uint8_t, 6> request{static_cast<std::uint8_t>(board.address),
+                                              0x05,
+                                              static_cast<std::uint8_t>(address >> 8U),
+                                              static_cast<std::uint8_t>(address & 0xFFU),
+                                              static_cast<std::uint8_t>(value >> 8U),
+                                              static_cast<std::uint8_t>(value & 0xFFU)};
+    errno = 0;
+    if (modbus_send_raw_request(context_.get(), request.data(), static_cast<int>(request.size())) < 0) {
+        return failed(board, false);
+    }
+    std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> answer{};
+    errno = 0;
+    const int length = modbus_receive_confirmation(context_.get(), answer.data());
+    if (length < 0) {
+        return failed(board, true);
+    }
+    quiet_since_us_ = now_us();
+    const int header = modbus_get_header_length(context_.get());
+    const auto at = static_cast<std::size_t>(header) - 1;  // the unit's address is the header's last byte
+    if (length >= header + 2 && answer[at] == request[0] && answer[at + 1] == (0x05 | 0x80)) {
+        error_ = fmt::format("exception {}", answer[at + 2]);
+        return line_result::refused;
+    }
+    if (length < header + 5 || !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
+        error_ = "the echo differs from what was written";
+        errno = EMBBADDATA;
+        return failed(board, true);
+    }
+    return line_result::ok;
+}
+
+line_result modbus_line::pulse(peer& board, int channel, std::int64_t length_ms) {
+    const auto& p = *board.profile;
+    const std::int64_t units = std::clamp<std::int64_t>(length_ms / p.pulse_unit_ms, 1, p.pulse_max_units);
+    return write_coil(board, static_cast<std::uint16_t>(p.pulse_base + channel), static_cast<std::uint16_t>(units));
+}
+
+line_result modbus_line::drop_all(peer& board) {
+    constexpr std::uint16_t all_relays = 0x00FF;
+    constexpr std::uint16_t off = 0x0000;
+    return write_coil(board, all_relays, off);
+}
+
+}  // namespace locker

@@ -1,0 +1,82 @@
+// One Modbus line over libmodbus: opened and reopened, silence kept, answers checked against their questions. Blocking;
+// owned by one thread. What libmodbus 3.1.6 leaves to its caller is done here, each with a test in tests/component:
+// a late answer, a wrong echo, a device that is gone, garbage, the silence between frames.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hal/boards/profile.hpp"
+
+struct _modbus;
+
+namespace locker {
+
+struct line_settings {
+    std::string name;
+    std::string device;  // serial; empty: TCP
+    int baud = 9600;
+    char parity = 'N';
+    std::string host;  // TCP
+    int port = 502;
+};
+
+// Named by what the caller does next.
+enum class line_result : std::uint8_t {
+    ok,
+    silent,    // no answer, or not one to this question: count it, ask again later
+    refused,   // the board answered with an exception: it is there, and did nothing
+    not_sent,  // the line is down: nothing left, reopen
+};
+
+class modbus_line {
+public:
+    explicit modbus_line(line_settings settings);
+    ~modbus_line();
+    modbus_line(const modbus_line&) = delete;
+    modbus_line& operator=(const modbus_line&) = delete;
+
+    // True when the line is open. Does not wait: a refusal comes back at once, a TCP connect ends within a second.
+    [[nodiscard]] bool open();
+    void close();
+    [[nodiscard]] bool is_open() const { return open_; }
+    [[nodiscard]] const std::string& last_error() const { return error_; }
+
+    struct peer {
+        int address = 1;
+        const board_profile* profile = nullptr;
+        // After a fault the next question is of another form, so that a late answer cannot pass for its own.
+        bool resync = false;
+    };
+
+    // Bit 0 = channel 1. For a board without inputs: its relays, as a sign of life.
+    [[nodiscard]] line_result read(peer& board, std::uint32_t& bits);
+    // Relays as the board says they are.
+    [[nodiscard]] line_result read_relays(peer& board, std::uint32_t& bits);
+    // The board's own timer ends the pulse. ok: the echo is exact. silent: sent, not known whether it arrived.
+    [[nodiscard]] line_result pulse(peer& board, int channel, std::int64_t length_ms);
+    // All relays off. There is no way to say "all on" here.
+    [[nodiscard]] line_result drop_all(peer& board);
+
+private:
+    [[nodiscard]] bool prepare(const peer& board);
+    [[nodiscard]] line_result failed(peer& board, bool sent);
+    [[nodiscard]] line_result write_coil(peer& board, std::uint16_t address, std::uint16_t value);
+    [[nodiscard]] line_result read_bits(peer& board, int function, int count, std::uint32_t& bits);
+    void keep_silence(const peer& board);
+    void drain(std::int64_t ms);
+
+    struct context_free {
+        void operator()(_modbus* context) const;
+    };
+    line_settings settings_;
+    std::unique_ptr<_modbus, context_free> context_;
+    bool open_ = false;
+    std::string error_;
+    std::int64_t quiet_since_us_ = 0;
+};
+
+}  // namespace locker

@@ -1,0 +1,76 @@
+#include "hal/sim/config.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <toml++/toml.h>
+
+namespace sim {
+
+void wire_in_order(config& c, int doors) {
+    c.boards.clear();
+    c.doors.clear();
+    for (int n = 0; n < doors; ++n) {
+        if (n % 8 == 0) {
+            board_config b;
+            b.address = n / 8 + 1;
+            c.boards.push_back(b);
+        }
+        door_config d;
+        d.number = n + 1;
+        d.board = d.input_board = n / 8;
+        d.relay = d.input = n % 8;
+        c.doors.push_back(d);
+    }
+}
+
+config read_config(const std::string& file) {
+    config c;
+    try {
+        const auto t = toml::parse_file(file);
+        c.device = t["line"]["device"].value_or("");
+        c.port = t["line"]["port"].value_or(0);
+        c.baud = t["line"]["baud"].value_or(9600);
+        c.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
+        c.socket = t["socket"].value_or("");
+        c.push_after_ms = t["people"]["push_after_ms"].value_or(std::int64_t{0});
+        if (const auto* boards = t["board"].as_array()) {
+            for (const auto& item : *boards) {
+                const auto& b = *item.as_table();
+                c.boards.push_back({b["address"].value_or(1), b["relays"].value_or(8), b["inputs"].value_or(8),
+                                    b["turnaround_ms"].value_or(3), b["timed_pulse"].value_or(true)});
+            }
+        }
+        if (const auto* doors = t["door"].as_array()) {
+            for (const auto& item : *doors) {
+                const auto& d = *item.as_table();
+                door_config door;
+                const int board = d["board"].value_or(1);
+                door.number = d["number"].value_or(0);
+                door.board = board - 1;
+                door.relay = d["relay"].value_or(1) - 1;
+                door.input_board = d["input_board"].value_or(board) - 1;
+                door.input = d["input"].value_or(door.relay + 1) - 1;
+                door.closed_level = d["closed"].value_or(std::string("on")) == "on";
+                door.pull_ms = d["pull_ms"].value_or(door.pull_ms);
+                door.swing_ms = d["swing_ms"].value_or(door.swing_ms);
+                door.bounce_ms = d["bounce_ms"].value_or(door.bounce_ms);
+                const auto boards = static_cast<int>(c.boards.size());
+                if (door.number < 1 || door.board < 0 || door.board >= boards || door.input_board < 0 ||
+                    door.input_board >= boards) {
+                    throw std::runtime_error(fmt::format("{}: line {}: door: number or board is out of range", file,
+                                                         item.source().begin.line));
+                }
+                c.doors.push_back(door);
+            }
+        }
+    } catch (const toml::parse_error& e) {
+        throw std::runtime_error(fmt::format("{}: line {}: {}", file, e.source().begin.line, e.description()));
+    }
+    if (c.boards.empty()) {
+        wire_in_order(c, 8);
+    }
+    return c;
+}
+
+}  // namespace sim
