@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <set>
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 namespace locker {
@@ -65,13 +64,14 @@ private:
 }  // namespace
 
 std::variant<board_profile, std::vector<std::string>> parse_profile(std::string_view text) {
-    const auto parsed = toml::parse(text);
-    if (!parsed) {
-        return std::vector<std::string>{
-            fmt::format("line {}: {}", parsed.error().source().begin.line, parsed.error().description())};
+    toml::table parsed;
+    try {
+        parsed = toml::parse(text);
+    } catch (const toml::parse_error& e) {
+        return std::vector<std::string>{fmt::format("line {}: {}", e.source().begin.line, e.description())};
     }
     board_profile p;
-    checker c(parsed.table());
+    checker c(parsed);
     c.text("name", p.name);
     c.text("title", p.title);
     c.text("source", p.source);

@@ -34,7 +34,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
         inner& owner;
         explicit connect_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token&) override { owner.subscribe(); }
-        void on_failure(const mqtt::token& t) override { owner.tell_down(t.get_error_message()); }
+        void on_failure(const mqtt::token& t) override { owner.tell_down("refused or unreachable, code " + std::to_string(t.get_return_code())); }
     } on_connect{*this};
 
     struct subscribe_listener : public virtual mqtt::iaction_listener {

@@ -1,0 +1,533 @@
+#include "daemon/app/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <toml++/toml.h>
+
+#include "daemon/app/files.hpp"
+#include "protocol/json.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/topic.hpp"
+
+namespace locker {
+namespace {
+
+// One table of the file: hands out its keys, knows which were asked for, collects what is wrong.
+class section {
+public:
+    section(const toml::table* table, std::string name, int line, std::vector<config_error>& errors)
+        : table_(table), name_(std::move(name)), line_(line), errors_(errors) {}
+
+    void wrong(std::string_view key, std::string what) const {
+        errors_.push_back({line_of(key), name_.empty() ? std::string(key) : name_ + "." + std::string(key), std::move(what)});
+    }
+    [[nodiscard]] bool has(std::string_view key) const { return node(key) != nullptr; }
+
+    std::optional<std::string> text(std::string_view key, bool required, std::size_t most = limits::text_bytes) {
+        const auto* n = take(key, required, "a text");
+        if (n == nullptr) {
+            return std::nullopt;
+        }
+        const auto value = n->value_exact<std::string>();
+        if (!value || value->empty() || value->size() > most) {
+            wrong(key, fmt::format("a text of 1 to {} bytes in quotes is wanted", most));
+            return std::nullopt;
+        }
+        return value;
+    }
+    std::optional<std::int64_t> number(std::string_view key, bool required, std::int64_t low, std::int64_t high) {
+        const auto* n = take(key, required, "a number");
+        if (n == nullptr) {
+            return std::nullopt;
+        }
+        const auto value = n->value_exact<std::int64_t>();
+        if (!value || *value < low || *value > high) {
+            wrong(key, fmt::format("a whole number from {} to {} is wanted", low, high));
+            return std::nullopt;
+        }
+        return value;
+    }
+    bool flag(std::string_view key, bool otherwise) {
+        const auto* n = take(key, false, "");
+        if (n == nullptr) {
+            return otherwise;
+        }
+        const auto value = n->value_exact<bool>();
+        if (!value) {
+            wrong(key, "true or false is wanted");
+        }
+        return value.value_or(otherwise);
+    }
+    std::optional<std::size_t> choice(std::string_view key, std::initializer_list<std::string_view> words, bool required) {
+        const auto value = text(key, required);
+        if (!value) {
+            return std::nullopt;
+        }
+        const auto at = std::find(words.begin(), words.end(), *value);
+        if (at == words.end()) {
+            wrong(key, fmt::format("\"{}\" is not one of {}", *value, fmt::join(words, ", ")));
+            return std::nullopt;
+        }
+        return static_cast<std::size_t>(at - words.begin());
+    }
+    // { board = "A", channel = 3 }
+    struct channel_of {
+        std::string board;
+        int channel = 0;
+    };
+    std::optional<channel_of> channel(std::string_view key, bool required) {
+        const auto* n = take(key, required, "{ board = \"A\", channel = 1 }");
+        if (n == nullptr) {
+            return std::nullopt;
+        }
+        const auto* t = n->as_table();
+        const auto board = t == nullptr ? std::nullopt : (*t)["board"].value_exact<std::string>();
+        const auto number = t == nullptr ? std::nullopt : (*t)["channel"].value_exact<std::int64_t>();
+        if (!board || !number || t->size() != 2 || *number < 1 || *number > limits::channels_max) {
+            wrong(key, "{ board = \"A\", channel = 1 } is wanted, with the channel as printed on the board");
+            return std::nullopt;
+        }
+        return channel_of{*board, static_cast<int>(*number)};
+    }
+    std::vector<section> tables(std::string_view key) {
+        std::vector<section> out;
+        known_.insert(std::string(key));
+        const auto* n = node(key);
+        if (n == nullptr) {
+            return out;
+        }
+        const auto* array = n->as_array();
+        if (array == nullptr) {
+            wrong(key, fmt::format("[[{}]] tables are wanted", key));
+            return out;
+        }
+        for (const auto& item : *array) {
+            const int line = static_cast<int>(item.source().begin.line);
+            if (const auto* t = item.as_table()) {
+                out.emplace_back(t, std::string(key), line, errors_);
+            } else {
+                errors_.push_back({line, std::string(key), "a table is wanted"});
+            }
+        }
+        return out;
+    }
+    section table(std::string_view key) {
+        known_.insert(std::string(key));
+        const auto* n = node(key);
+        if (n != nullptr && !n->is_table()) {
+            wrong(key, fmt::format("a table [{}] is wanted", key));
+        }
+        return {n == nullptr ? nullptr : n->as_table(), std::string(key), n == nullptr ? line_ : line_of(key), errors_};
+    }
+    // To be called last: what nobody asked for is a typing error.
+    void no_others() const {
+        if (table_ == nullptr) {
+            return;
+        }
+        for (const auto& [key, value] : *table_) {
+            const std::string name(key.str());
+            if (known_.count(name) == 0) {
+                errors_.push_back({static_cast<int>(key.source().begin.line), name_.empty() ? name : name_ + "." + name,
+                                   fmt::format("no such key; here are: {}", fmt::join(known_, ", "))});
+            }
+        }
+    }
+
+private:
+    [[nodiscard]] const toml::node* node(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
+    [[nodiscard]] int line_of(std::string_view key) const {
+        const auto* n = node(key);
+        return n == nullptr ? line_ : static_cast<int>(n->source().begin.line);
+    }
+    const toml::node* take(std::string_view key, bool required, std::string_view wanted) {
+        known_.insert(std::string(key));
+        const auto* n = node(key);
+        if (n == nullptr && required) {
+            wrong(key, fmt::format("is missing; {} is wanted", wanted));
+        }
+        return n;
+    }
+    const toml::table* table_;
+    std::string name_;
+    int line_;
+    std::vector<config_error>& errors_;
+    std::set<std::string> known_;
+};
+
+class config_reader {
+public:
+    config_reader(const toml::table& root, std::filesystem::path folder)
+        : folder_(std::move(folder)), root_(&root, "", 0, errors_) {}
+
+    std::variant<settings, std::vector<config_error>> read() {
+        read_cabinet();
+        read_state();
+        read_keys();
+        read_profiles();
+        read_buses();
+        read_boards();
+        read_locks();
+        read_compartments();
+        read_mqtt();
+        read_clock();
+        read_policy();
+        root_.no_others();
+        if (!errors_.empty()) {
+            std::stable_sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+            return errors_;
+        }
+        return std::move(out_);
+    }
+
+private:
+    std::string path(const std::string& given) const {
+        const std::filesystem::path p(given);
+        return (p.is_absolute() ? p : folder_ / p).string();
+    }
+
+    void read_cabinet() {
+        auto s = root_.table("cabinet");
+        const auto id = s.text("id", true);
+        if (id && !is_name(*id)) {
+            s.wrong("id", "1 to 64 of A-Z a-z 0-9 _ - are wanted: it stands in topics");
+        }
+        out_.cabinet.id = id.value_or("");
+        out_.cabinet.name = s.text("name", false).value_or(out_.cabinet.id);
+        out_.cabinet.place = s.text("place", false).value_or("");
+        out_.cabinet.help = s.text("help", false).value_or("");
+        s.no_others();
+    }
+
+    void read_state() {
+        auto s = root_.table("state");
+        out_.state_folder = path(s.text("folder", true, 4096).value_or("."));
+        out_.control_socket = path(s.text("control_socket", false, 100).value_or(out_.state_folder + "/control.sock"));
+        s.no_others();
+    }
+
+    void read_keys() {
+        auto s = root_.table("keys");
+        for (const auto* name : {"cabinet", "cabinet_previous"}) {
+            if (const auto file = s.text(name, std::string_view(name) == "cabinet", 4096)) {
+                if (const auto key = read_cabinet_key(path(*file))) {
+                    out_.cabinet.cabinet_keys.push_back(*key);
+                } else {
+                    s.wrong(name, key.error().what);
+                }
+            }
+        }
+        if (const auto file = s.text("issuers", true, 4096)) {
+            if (auto ring = read_key_ring(path(*file))) {
+                out_.cabinet.ring = std::move(*ring);
+            } else {
+                s.wrong("issuers", ring.error().what);
+            }
+        }
+        s.no_others();
+    }
+
+    void add_profile(std::string_view text, const std::string& from, section& s) {
+        auto parsed = parse_profile(text);
+        if (const auto* wrong = std::get_if<std::vector<std::string>>(&parsed)) {
+            for (const auto& what : *wrong) {
+                s.wrong("folder", from + ": " + what);
+            }
+            return;
+        }
+        const auto& p = std::get<board_profile>(parsed);
+        profiles_[p.name] = p;
+    }
+
+    void read_profiles() {
+        auto s = root_.table("profiles");
+        for (const auto& builtin : builtin_profile_texts()) {
+            add_profile(builtin.text, std::string(builtin.file), s);
+        }
+        if (const auto given = s.text("folder", false, 4096)) {
+            std::error_code error;
+            for (const auto& file : std::filesystem::directory_iterator(path(*given), error)) {
+                if (file.path().extension() == ".toml") {
+                    const auto text = read_text_file(file.path().string());
+                    add_profile(text ? *text : "", file.path().string(), s);
+                }
+            }
+            if (error) {
+                s.wrong("folder", fmt::format("{} cannot be read: {}", path(*given), error.message()));
+            }
+        }
+        s.no_others();
+    }
+
+    void read_buses() {
+        std::set<std::string> lines;
+        for (auto& s : root_.tables("bus")) {
+            bus_settings bus;
+            bus.line.name = s.text("name", true).value_or("");
+            if (find_bus(bus.line.name) != nullptr) {
+                s.wrong("name", fmt::format("\"{}\" stands twice", bus.line.name));
+            }
+            const auto device = s.text("device", false, 4096);
+            const auto tcp = s.text("tcp", false);
+            if (device.has_value() == tcp.has_value()) {
+                s.wrong(device ? "tcp" : "device", "either device = \"/dev/…\" or tcp = \"host:port\" is wanted");
+            }
+            const auto baud = s.number("baud", false, 1200, 115200).value_or(9600);
+            constexpr std::array<int, 7> rates{1200, 2400, 4800, 9600, 19200, 38400, 115200};
+            if (std::find(rates.begin(), rates.end(), baud) == rates.end()) {
+                s.wrong("baud", "1200, 2400, 4800, 9600, 19200, 38400 or 115200 is wanted");
+            }
+            bus.line.baud = static_cast<int>(baud);
+            const auto parity = s.choice("parity", {"none", "even", "odd"}, false).value_or(0);
+            bus.line.parity = "NEO"[parity];
+            if (device) {
+                bus.line.device = path(*device);
+            }
+            if (tcp) {
+                const auto colon = tcp->rfind(':');
+                bus.line.host = tcp->substr(0, colon);
+                bus.line.port = colon == std::string::npos ? 0 : std::atoi(tcp->c_str() + colon + 1);
+                if (bus.line.host.empty() || bus.line.port < 1 || bus.line.port > 65535) {
+                    s.wrong("tcp", "\"host:port\" is wanted");
+                }
+            }
+            if (!lines.insert(device ? bus.line.device : tcp.value_or("")).second) {
+                s.wrong(device ? "device" : "tcp", "another bus uses this line");
+            }
+            s.no_others();
+            out_.buses.push_back(std::move(bus));
+        }
+        if (out_.buses.empty()) {
+            errors_.push_back({0, "bus", "at least one [[bus]] is wanted"});
+        }
+    }
+
+    bus_settings* find_bus(const std::string& name) {
+        const auto at = std::find_if(out_.buses.begin(), out_.buses.end(), [&](const auto& b) { return b.line.name == name; });
+        return at == out_.buses.end() ? nullptr : &*at;
+    }
+
+    void read_boards() {
+        std::set<std::pair<std::string, std::int64_t>> addresses;
+        for (auto& s : root_.tables("board")) {
+            bus_board b;
+            b.name = s.text("name", true).value_or("");
+            if (!b.name.empty() && (!is_name(b.name) || boards_.count(b.name) != 0)) {
+                s.wrong("name", boards_.count(b.name) != 0 ? fmt::format("board \"{}\" stands twice", b.name)
+                                                           : "1 to 64 of A-Z a-z 0-9 _ - are wanted");
+            }
+            const auto bus_name = s.text("bus", out_.buses.size() != 1).value_or(out_.buses.empty() ? "" : out_.buses[0].line.name);
+            auto* bus = find_bus(bus_name);
+            if (bus == nullptr && !bus_name.empty()) {
+                s.wrong("bus", fmt::format("there is no [[bus]] \"{}\"", bus_name));
+            }
+            const auto address = s.number("address", true, 1, 247).value_or(0);
+            b.address = static_cast<int>(address);
+            if (address != 0 && !addresses.emplace(bus_name, address).second) {
+                s.wrong("address", fmt::format("another board has address {} on bus \"{}\"", address, bus_name));
+            }
+            const auto profile = s.text("profile", true).value_or("");
+            const auto at = profiles_.find(profile);
+            if (at != profiles_.end()) {
+                b.profile = at->second;
+            } else if (!profile.empty()) {
+                std::vector<std::string> names;
+                for (const auto& [name, p] : profiles_) {
+                    names.push_back(name);
+                }
+                s.wrong("profile", fmt::format("\"{}\" is not known; there are: {}", profile, fmt::join(names, ", ")));
+            }
+            s.no_others();
+            b.index = static_cast<int>(out_.cabinet.boards.size());
+            out_.cabinet.boards.push_back(b.name);
+            boards_[b.name] = {b, bus_name};
+            if (bus != nullptr) {
+                bus->boards.push_back(b);
+            }
+        }
+    }
+
+    void read_locks() {
+        auto s = root_.table("lock");
+        limits_.pulse_ms = s.number("pulse_ms", false, 50, 5000).value_or(limits_.pulse_ms);
+        limits_.pulse_max_ms = std::max<std::int64_t>(limits_.pulse_ms, 1000);
+        limits_.cool_down_ms = s.number("cool_down_ms", false, 0, 60'000).value_or(limits_.cool_down_ms);
+        limits_.pulses_per_minute = static_cast<int>(s.number("pulses_per_minute", false, 1, 60).value_or(limits_.pulses_per_minute));
+        if (s.flag("energise_to_lock", false)) {
+            s.wrong("energise_to_lock", "locks that hold when energised are not driven: a power cut would open them all");
+        }
+        s.no_others();
+    }
+
+    // A wired channel: its board must exist and have it.
+    const bus_board* check_channel(section& s, std::string_view key, const section::channel_of& c, bool relay) {
+        const auto at = boards_.find(c.board);
+        if (at == boards_.end()) {
+            s.wrong(key, fmt::format("there is no [[board]] \"{}\"", c.board));
+            return nullptr;
+        }
+        const auto& p = at->second.first.profile;
+        const int have = relay ? p.relays : p.inputs;
+        if (c.channel > have && !p.name.empty()) {
+            s.wrong(key, fmt::format("channel {} is outside of board \"{}\": {} has {} {}", c.channel, c.board, p.name, have,
+                                     relay ? "relays" : "inputs"));
+            return nullptr;
+        }
+        return &at->second.first;
+    }
+
+    void read_compartments() {
+        std::map<int, int> numbers;
+        std::map<std::pair<std::string, int>, int> relays;
+        std::map<std::pair<std::string, int>, std::vector<int>> inputs;
+        for (auto& s : root_.tables("compartment")) {
+            core::compartment_config c;
+            bus_lock lock;
+            c.number = static_cast<int>(s.number("number", true, 1, limits::compartment_max).value_or(0));
+            if (c.number != 0 && !numbers.emplace(c.number, 0).second) {
+                s.wrong("number", fmt::format("door {} stands twice", c.number));
+            }
+            c.size = static_cast<box_size>(s.choice("size", {"S", "M", "L"}, false).value_or(0));
+            c.accessible = s.flag("accessible", false);
+            lock.compartment = c.number;
+            lock.limits = limits_;
+            lock.supply = static_cast<int>(s.number("supply", false, 1, 64).value_or(1));
+            std::string bus;
+            if (const auto relay = s.channel("relay", true)) {
+                if (const auto* board = check_channel(s, "relay", *relay, true)) {
+                    const auto [at, fresh] = relays.emplace(std::pair(relay->board, relay->channel), c.number);
+                    if (!fresh) {
+                        s.wrong("relay", fmt::format("door {} is on this channel already", at->second));
+                    }
+                    c.relay_board = board->index;
+                    lock.relay_board = board->index;
+                    lock.relay_channel = relay->channel - 1;
+                    bus = boards_.at(relay->board).second;
+                }
+            }
+            const auto contact = s.choice("contact", {"none", "door", "latch"}, true).value_or(0);
+            c.contact = static_cast<core::contact_kind>(contact);
+            const auto closed = s.choice("closed", {"on", "off"}, false).value_or(0);
+            c.closed_level = closed == 0;
+            if (const auto input = s.channel("input", contact != 0)) {
+                if (contact == 0) {
+                    s.wrong("input", "contact = \"none\" has no input; remove one of them");
+                }
+                if (const auto* board = check_channel(s, "input", *input, false)) {
+                    inputs[std::pair(input->board, input->channel)].push_back(c.number);
+                    c.contact_board = board->index;
+                    c.contact_channel = input->channel - 1;
+                    lock.contact_board = boards_.at(input->board).second == bus ? board->index : -1;
+                }
+            }
+            s.no_others();
+            if (auto* owner = find_bus(bus)) {
+                owner->locks.push_back(lock);
+            }
+            out_.cabinet.compartments.push_back(c);
+        }
+        if (out_.cabinet.compartments.empty()) {
+            errors_.push_back({0, "compartment", "at least one [[compartment]] is wanted"});
+        }
+        for (const auto& [channel, doors] : inputs) {
+            if (doors.size() < 2) {
+                continue;
+            }
+            out_.warnings.push_back(fmt::format("board {} input {} is shared by doors {}: it proves nothing for any of them",
+                                                channel.first, channel.second, fmt::join(doors, ", ")));
+            for (auto& c : out_.cabinet.compartments) {
+                if (std::find(doors.begin(), doors.end(), c.number) != doors.end()) {
+                    c.contact = core::contact_kind::none;
+                }
+            }
+        }
+    }
+
+    void read_mqtt() {
+        auto s = root_.table("mqtt");
+        auto& b = out_.broker;
+        b.uri = s.text("uri", true).value_or("");
+        if (!b.uri.empty() && !b.uri.starts_with("mqtt://") && !b.uri.starts_with("mqtts://")) {
+            s.wrong("uri", "mqtt://host:port or mqtts://host:port is wanted");
+        }
+        b.version = s.choice("version", {"5", "3.1.1"}, false).value_or(0) == 0 ? 5 : 4;
+        b.username = s.text("username", false).value_or("");
+        if (const auto file = s.text("password_file", false, 4096)) {
+            if (auto password = read_secret_line(path(*file))) {
+                b.password = std::move(*password);
+            } else {
+                s.wrong("password_file", password.error().what);
+            }
+        }
+        if (const auto file = s.text("ca_file", false, 4096)) {
+            b.ca_file = path(*file);
+            if (!std::filesystem::exists(b.ca_file)) {
+                s.wrong("ca_file", b.ca_file + " does not exist");
+            }
+        }
+        b.keep_alive_s = static_cast<int>(s.number("keep_alive_s", false, 2, 600).value_or(10));
+        out_.cabinet.rules.verify = s.flag("verify", false);
+        out_.metrics_every_ms = s.number("metrics_every_s", false, 1, 3600).value_or(60) * 1000;
+        s.no_others();
+        const topics t(out_.cabinet.id);
+        b.client_id = "locker-" + out_.cabinet.id;
+        b.will_topic = t.status();
+        b.subscriptions = {t.command_filter(), t.status(), t.alarm("+"), t.alarm("+", "+")};
+    }
+
+    void read_clock() {
+        auto s = root_.table("clock");
+        out_.battery_backed_clock = s.flag("battery_backed", false);
+        s.no_others();
+    }
+
+    void read_policy() {
+        auto s = root_.table("policy");
+        auto& r = out_.cabinet.rules;
+        const auto seconds = [&](std::string_view key, std::int64_t& into, std::int64_t low, std::int64_t high) {
+            if (const auto value = s.number(key, false, low, high)) {
+                into = *value * 1000;
+            }
+        };
+        seconds("reservation_s", r.reservation, 1, 86'400);
+        seconds("held_open_s", r.held_open, 1, 86'400);
+        seconds("overdue_intake_s", r.overdue_intake, 1, 366LL * 86'400);
+        seconds("overdue_return_s", r.overdue_return, 1, 366LL * 86'400);
+        r.open_within = s.number("open_within_ms", false, 500, 3000).value_or(r.open_within);
+        s.no_others();
+    }
+
+    std::filesystem::path folder_;
+    std::vector<config_error> errors_;
+    section root_;
+    settings out_;
+    std::map<std::string, board_profile> profiles_;
+    std::map<std::string, std::pair<bus_board, std::string>> boards_;  // and its bus
+    lock_limits limits_;
+};
+
+}  // namespace
+
+std::variant<settings, std::vector<config_error>> read_config(const std::string& file) {
+    const auto text = read_text_file(file);
+    if (!text) {
+        return std::vector<config_error>{{0, "", text.error().what}};
+    }
+    toml::table parsed;
+    try {
+        parsed = toml::parse(*text, file);
+    } catch (const toml::parse_error& e) {
+        return std::vector<config_error>{{static_cast<int>(e.source().begin.line), "", std::string(e.description())}};
+    }
+    return config_reader(parsed, std::filesystem::absolute(file).parent_path()).read();
+}
+
+std::string shown(const std::string& file, const config_error& e) {
+    return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key, e.key.empty() ? "" : ": ", e.what);
+}
+
+}  // namespace locker

@@ -1,0 +1,29 @@
+// Key files: read whole, checked for their mode, parsed by protocol/.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <string>
+
+#include "protocol/crypto.hpp"
+#include "protocol/grant.hpp"
+
+namespace locker {
+
+// A sentence that names the file and the mend.
+struct file_error {
+    std::string what;
+};
+template <typename T>
+using file_reading = boost::system::result<T, file_error>;
+
+[[nodiscard]] file_reading<std::string> read_text_file(const std::string& path);
+
+// A secret: refused when others than owner and group may read it.
+[[nodiscard]] file_reading<key256> read_cabinet_key(const std::string& path);  // 32 bytes, or 64 hex digits
+[[nodiscard]] file_reading<signing_key> read_signing_key(const std::string& path);
+[[nodiscard]] file_reading<std::string> read_secret_line(const std::string& path);
+
+// Public.
+[[nodiscard]] file_reading<key_ring> read_key_ring(const std::string& path);
+
+}  // namespace locker

@@ -1,0 +1,61 @@
+#include "daemon/ctl/client.hpp"
+
+#include <boost/asio.hpp>
+#include <boost/json.hpp>
+#include <stdexcept>
+
+namespace locker {
+
+namespace asio = boost::asio;
+using local = asio::local::stream_protocol;
+
+namespace {
+
+local::socket connect(asio::io_context& io, const std::string& path) {
+    local::socket socket(io);
+    boost::system::error_code error;
+    socket.connect(local::endpoint(path), error);
+    if (error) {
+        throw std::runtime_error("no lockerd listens at " + path + " (" + error.message() +
+                                 "); is it running, and may you open its socket?");
+    }
+    return socket;
+}
+
+std::string line_of(local::socket& socket, asio::streambuf& buffer) {
+    boost::system::error_code error;
+    asio::read_until(socket, buffer, '\n', error);
+    if (error) {
+        return {};
+    }
+    std::istream in(&buffer);
+    std::string line;
+    std::getline(in, line);
+    return line;
+}
+
+}  // namespace
+
+boost::json::object ask(const std::string& path, const boost::json::object& request) {
+    asio::io_context io;
+    auto socket = connect(io, path);
+    asio::write(socket, asio::buffer(boost::json::serialize(request) + "\n"));
+    asio::streambuf buffer;
+    const auto line = line_of(socket, buffer);
+    if (line.empty()) {
+        throw std::runtime_error("lockerd closed the connection without an answer");
+    }
+    return boost::json::parse(line).as_object();
+}
+
+void watch(const std::string& path, const std::function<void(const std::string&)>& each) {
+    asio::io_context io;
+    auto socket = connect(io, path);
+    asio::write(socket, asio::buffer(std::string("{\"do\":\"watch\"}\n")));
+    asio::streambuf buffer;
+    for (std::string line = line_of(socket, buffer); !line.empty(); line = line_of(socket, buffer)) {
+        each(line);
+    }
+}
+
+}  // namespace locker

@@ -1,0 +1,92 @@
+#include "daemon/ctl/ledger_view.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <memory>
+#include <stdexcept>
+
+#include "daemon/ctl/client.hpp"
+#include "hal/store/sqlite_store.hpp"
+
+namespace locker {
+namespace {
+
+constexpr std::int64_t page = 500;
+
+digest256 digest_of(const boost::json::value& hex) {
+    const auto bytes = from_hex(boost::json::value_to<std::string>(hex));
+    const auto key = bytes ? as_key(*bytes) : std::nullopt;
+    if (!key) {
+        throw std::runtime_error("a hash in the ledger is not 64 hex digits");
+    }
+    return *key;
+}
+
+ledger_row row_of(const boost::json::object& o) {
+    using boost::json::value_to;
+    return {value_to<std::uint64_t>(o.at("sequence")),
+            value_to<std::int64_t>(o.at("wall_ms")),
+            value_to<std::int64_t>(o.at("mono_ms")),
+            value_to<std::string>(o.at("boot")),
+            value_to<std::string>(o.at("type")),
+            value_to<std::string>(o.at("subject")),
+            value_to<std::string>(o.at("data")),
+            digest_of(o.at("previous")),
+            digest_of(o.at("hash"))};
+}
+
+}  // namespace
+
+row_source rows_from_socket(const std::string& socket) {
+    return [socket](std::uint64_t from) {
+        const auto answer = ask(socket, {{"do", "log"}, {"from", from}, {"limit", page}});
+        std::vector<ledger_row> out;
+        if (!answer.at("ok").as_bool()) {
+            throw std::runtime_error(boost::json::serialize(answer.at("error")));
+        }
+        for (const auto& row : answer.at("result").as_array()) {
+            out.push_back(row_of(row.as_object()));
+        }
+        return out;
+    };
+}
+
+row_source rows_from_file(const std::string& database) {
+    auto store = std::make_shared<sqlite_store>(database, sqlite_store::mode::read_only);
+    return [store](std::uint64_t from) { return store->rows(from, UINT64_MAX, page); };
+}
+
+verification verify(const row_source& source, const std::function<void(std::uint64_t)>& progress) {
+    verification v;
+    std::uint64_t next = 1;
+    for (auto rows = source(next); !rows.empty(); rows = source(next)) {
+        for (const auto& row : rows) {
+            if (v.rows == 0) {
+                v.first = row.sequence;  // rows before a checkpoint may have been pruned
+                if (row.sequence == 1 && row.previous != digest256{}) {
+                    v.wrong = "row 1 does not begin the chain";
+                }
+            } else if (row.sequence != v.last + 1) {
+                v.wrong = fmt::format("row {} follows row {}: rows are missing", row.sequence, v.last);
+            } else if (row.previous != v.head) {
+                v.wrong = fmt::format("row {} does not continue row {}", row.sequence, v.last);
+            }
+            if (v.wrong.empty() && ledger_hash(row) != row.hash) {
+                v.wrong = fmt::format("row {} was altered: its hash does not fit its content", row.sequence);
+            }
+            if (!v.wrong.empty()) {
+                return v;
+            }
+            ++v.rows;
+            v.last = row.sequence;
+            v.head = row.hash;
+        }
+        next = v.last + 1;
+        progress(v.rows);
+    }
+    return v;
+}
+
+}  // namespace locker

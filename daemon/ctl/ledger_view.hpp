@@ -1,0 +1,28 @@
+// The ledger as lockerctl shows, exports and verifies it: from a running lockerd, or from the file of one that is stopped.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "protocol/ledger.hpp"
+
+namespace locker {
+
+// Gives rows from `from` on, in pages; empty at the end.
+using row_source = std::function<std::vector<ledger_row>(std::uint64_t from)>;
+
+[[nodiscard]] row_source rows_from_socket(const std::string& socket);
+[[nodiscard]] row_source rows_from_file(const std::string& database);
+
+struct verification {
+    std::uint64_t rows = 0;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    digest256 head{};
+    std::string wrong;  // empty: the chain holds
+};
+// `progress` is called now and then with the rows read so far.
+[[nodiscard]] verification verify(const row_source& source, const std::function<void(std::uint64_t)>& progress);
+
+}  // namespace locker

@@ -1,0 +1,246 @@
+// lockerctl: what installers and ops use on the board.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <iostream>
+
+#include "daemon/app/config.hpp"
+#include "daemon/ctl/client.hpp"
+#include "daemon/ctl/ledger_view.hpp"
+#include "daemon/ctl/mint.hpp"
+#include "protocol/error.hpp"
+#include "protocol/timestamp.hpp"
+
+namespace {
+
+using boost::json::object;
+
+struct options {
+    std::string socket = "/run/lockerd/control.sock";
+    bool json = false;
+};
+
+std::string text(const object& o, std::string_view member) {
+    const auto* v = o.if_contains(member);
+    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
+}
+
+int show_status(const options& o) {
+    const auto answer = locker::ask(o.socket, {{"do", "status"}});
+    const auto& result = answer.at("result").as_object();
+    if (o.json) {
+        std::cout << serialize(result) << "\n";
+        return 0;
+    }
+    std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", "door", "use", "door is", "lock", "deposit");
+    for (const auto& item : result.at("compartments").as_array()) {
+        const auto& c = item.as_object();
+        std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", c.at("number").as_int64(), text(c, "use"), text(c, "door"),
+                                 text(c, "lock"), text(c, "deposit"));
+    }
+    std::cout << fmt::format("ledger: sequence {}, head {}…\n", std::stoull(text(result, "sequence")), text(result, "head").substr(0, 16));
+    for (const auto& a : result.at("alarms").as_array()) {
+        std::cout << "alarm: " << a.as_string().c_str() << "\n";
+    }
+    return 0;
+}
+
+std::string one_line(const object& event) {
+    return fmt::format("{}  {:>6}  {:<24} {}", text(event, "time"), std::stoull(text(event, "sequence")), text(event, "type").substr(7),
+                       serialize(event.at("data")));
+}
+
+int watch_events(const options& o) {
+    locker::watch(o.socket, [&](const std::string& line) {
+        std::cout << (o.json ? line : one_line(boost::json::parse(line).as_object())) << std::endl;
+    });
+    return 0;
+}
+
+int enter(const options& o, const std::string& what, const std::string& via) {
+    const auto answer = locker::ask(o.socket, {{"do", "enter"}, {"via", via}, {"text", what}});
+    const bool ok = answer.at("ok").as_bool();
+    if (o.json) {
+        std::cout << serialize(answer) << "\n";
+    } else if (ok) {
+        const auto door = answer.at("result").at("compartment").as_int64();
+        std::cout << fmt::format("{} 号柜门已打开，用后请关好。\nDoor {} is open. Please shut it afterwards.\n", door, door);
+    } else {
+        const auto& error = answer.at("error").as_object();
+        if (const auto code = locker::error_code_from(text(error, "code"))) {
+            std::cout << locker::sentence_for(*code).zh << "\n";
+        }
+        std::cout << text(error, "message") << "\n";
+    }
+    return ok ? 0 : 1;
+}
+
+int check_config(const std::string& file, bool json) {
+    const auto read = locker::read_config(file);
+    const auto* errors = std::get_if<std::vector<locker::config_error>>(&read);
+    if (json) {
+        boost::json::array list;
+        if (errors != nullptr) {
+            for (const auto& e : *errors) {
+                list.push_back(object{{"line", e.line}, {"key", e.key}, {"what", e.what}});
+            }
+        }
+        std::cout << serialize(object{{"ok", errors == nullptr}, {"errors", list}}) << "\n";
+    } else if (errors == nullptr) {
+        std::cout << file << ": good\n";
+    } else {
+        for (const auto& e : *errors) {
+            std::cout << locker::shown(file, e) << "\n";
+        }
+    }
+    return errors == nullptr ? 0 : 1;
+}
+
+struct log_options {
+    std::string database;
+    std::uint64_t from = 1;
+};
+
+locker::row_source source_of(const options& o, const log_options& l) {
+    return l.database.empty() ? locker::rows_from_socket(o.socket) : locker::rows_from_file(l.database);
+}
+
+int log_verify(const options& o, const log_options& l) {
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    const auto v = locker::verify(source_of(o, l), [&](std::uint64_t rows) {
+        if (terminal) {
+            std::cerr << "\r" << rows << " rows …" << std::flush;
+        }
+    });
+    if (terminal) {
+        std::cerr << "\r";
+    }
+    if (o.json) {
+        std::cout << serialize(object{{"ok", v.wrong.empty()}, {"rows", v.rows}, {"first", v.first}, {"last", v.last},
+                                      {"head", locker::to_hex(v.head)}, {"wrong", v.wrong}})
+                  << "\n";
+    } else if (v.wrong.empty()) {
+        std::cout << fmt::format("{} rows, {} to {}: the chain holds. Head {}\n", v.rows, v.first, v.last, locker::to_hex(v.head));
+    } else {
+        std::cout << "the chain is broken: " << v.wrong << "\n";
+    }
+    return v.wrong.empty() ? 0 : 1;
+}
+
+int log_print(const options& o, const log_options& l, bool export_rows) {
+    const auto source = source_of(o, l);
+    std::uint64_t next = l.from;
+    for (auto rows = source(next); !rows.empty(); rows = source(next)) {
+        for (const auto& row : rows) {
+            if (export_rows || o.json) {
+                std::cout << serialize(object{{"sequence", row.sequence}, {"time", locker::format_time(row.wall_ms)}, {"mono_ms", row.mono_ms},
+                                              {"boot", row.boot}, {"type", row.type}, {"subject", row.subject},
+                                              {"data", boost::json::parse(row.data)}, {"previous", locker::to_hex(row.previous)},
+                                              {"hash", locker::to_hex(row.hash)}})
+                          << "\n";
+            } else {
+                std::cout << fmt::format("{}  {:>6}  {:<24} {}\n", locker::format_time(row.wall_ms), row.sequence, row.type, row.data);
+            }
+        }
+        next = rows.back().sequence + 1;
+    }
+    return 0;
+}
+
+void add_mint(CLI::App& app, int& code) {
+    auto* mint = app.add_subcommand("mint", "Make codes, grants and keys from key files (for integrators and tests)");
+    mint->require_subcommand(1);
+
+    static std::string key;
+    static std::string deposit;
+    static std::uint64_t issue = 0;
+    auto* mint_code = mint->add_subcommand("code", "A one-time pickup code");
+    mint_code->add_option("--key", key, "The cabinet's key file")->required();
+    mint_code->add_option("--deposit", deposit, "The deposit's id")->required();
+    mint_code->add_option("--issue", issue, "Issue number, from 0")->capture_default_str();
+    mint_code->callback([&code] {
+        std::cout << locker::mint_code(key, deposit, issue) << "\n";
+        code = 0;
+    });
+
+    static locker::grant_wish wish;
+    auto* grant = mint->add_subcommand("grant", "A signed grant (JWT)");
+    grant->add_option("--key", wish.key_file, "The issuer's private JWK file")->required();
+    grant->add_option("--cabinet", wish.cabinet, "The cabinet's id")->required();
+    grant->add_option("--act", wish.act, "deposit, collect, open or settle")->required();
+    grant->add_option("--epoch", wish.epoch, "From the cabinet's status; needed over MQTT, left out at the cabinet's front");
+    grant->add_option("--life", wish.life_s, "Seconds until it expires: at most 60 over MQTT, 86400 at the front")->capture_default_str();
+    grant->add_option("--deposit", wish.deposit, "dep: the deposit's id");
+    grant->add_option("--kind", wish.kind, "intake or return");
+    grant->add_option("--case", wish.case_id, "The case's pseudonym");
+    grant->add_option("--size", wish.size, "S, M or L");
+    grant->add_flag("--accessible", wish.accessible, "An accessible compartment is wanted");
+    grant->add_option("--compartment", wish.compartment, "cmp: the number on the door");
+    grant->add_option("--sub", wish.sub, "The person's pseudonym");
+    grant->add_option("--reason", wish.reason, "Why");
+    grant->callback([&code] {
+        std::cout << locker::mint_grant_token(wish) << "\n";
+        code = 0;
+    });
+
+    static std::string folder;
+    static std::string kid = "portal-1";
+    auto* keys = mint->add_subcommand("keys", "A cabinet key, an issuer key and its ring, in new files");
+    keys->add_option("folder", folder, "Where")->required();
+    keys->add_option("--kid", kid, "The issuer key's id")->capture_default_str();
+    keys->callback([&code] {
+        locker::mint_keys(folder, kid);
+        std::cout << fmt::format("{0}/cabinet.key  {0}/issuer.jwk  {0}/issuers.json\n", folder);
+        code = 0;
+    });
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{"lockerctl: look at a cabinet, enter codes at it, check its configuration and its ledger."};
+    options o;
+    int code = 0;
+    app.set_version_flag("--version", LOCKER_VERSION);
+    app.add_option("--socket", o.socket, "lockerd's control socket")->envname("LOCKERCTL_SOCKET")->capture_default_str();
+    app.add_flag("--json", o.json, "Output for scripts");
+    app.require_subcommand(1);
+    app.add_subcommand("status", "Every compartment, the ledger's head, alarms")->callback([&] { code = show_status(o); });
+    app.add_subcommand("watch", "Events as they are recorded")->callback([&] { code = watch_events(o); });
+
+    std::string file = "/etc/cloud-locker/lockerd.toml";
+    auto* check = app.add_subcommand("check-config", "Check a configuration file: all its mistakes at once");
+    check->add_option("file", file, "The file")->capture_default_str();
+    check->callback([&] { code = check_config(file, o.json); });
+
+    std::string what;
+    std::string via = "keypad";
+    auto* entry = app.add_subcommand("enter", "What a keypad or scanner would send: a code, \"door # code\", or a grant");
+    entry->add_option("text", what, "\"123 456 789\", \"7#123456789\", or a grant")->required();
+    entry->add_option("--via", via, "keypad, scanner or socket")->check(CLI::IsMember({"keypad", "scanner", "socket"}))->capture_default_str();
+    entry->callback([&] { code = enter(o, what, via); });
+
+    log_options l;
+    auto* log = app.add_subcommand("log", "The ledger");
+    log->require_subcommand(1);
+    log->add_option("--database", l.database, "Read this file instead, of a lockerd that is stopped");
+    log->add_option("--from", l.from, "First sequence")->capture_default_str();
+    log->fallthrough();
+    log->add_subcommand("verify", "Recompute the whole chain")->callback([&] { code = log_verify(o, l); });
+    log->add_subcommand("show", "Rows as text")->callback([&] { code = log_print(o, l, false); });
+    log->add_subcommand("export", "Rows as JSON Lines")->callback([&] { code = log_print(o, l, true); });
+    add_mint(app, code);
+    CLI11_PARSE(app, argc, argv);
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& e) {
+        std::cerr << "lockerctl: " << e.what() << "\n";
+        return 2;
+    }
+}

@@ -1,0 +1,99 @@
+#include "daemon/ctl/mint.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <filesystem>
+#include <stdexcept>
+
+#include "daemon/app/files.hpp"
+#include "hal/system/system_clock.hpp"
+#include "protocol/code.hpp"
+#include "protocol/grant.hpp"
+
+namespace locker {
+namespace {
+
+template <typename T>
+T must(file_reading<T> r) {
+    if (!r) {
+        throw std::runtime_error(r.error().what);
+    }
+    return std::move(*r);
+}
+
+void write_new(const std::string& path, const std::string& text, mode_t mode) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) {
+        throw std::runtime_error(path + " exists already or cannot be made; keys are never overwritten");
+    }
+    const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    ::close(fd);
+    if (!ok) {
+        throw std::runtime_error(path + " could not be written");
+    }
+}
+
+}  // namespace
+
+std::string mint_code(const std::string& cabinet_key_file, const std::string& deposit, std::uint64_t issue) {
+    if (!is_name(deposit)) {
+        throw std::runtime_error("deposit: 1 to 64 of A-Z a-z 0-9 _ - are wanted");
+    }
+    return shown_code(pickup_code(deposit_key(must(read_cabinet_key(cabinet_key_file)), deposit), issue));
+}
+
+std::string mint_grant_token(const grant_wish& wish) {
+    const auto key = must(read_signing_key(wish.key_file));
+    const std::int64_t now = system_clock(true).now().wall_ms / 1000;
+    boost::json::object claims{{"aud", wish.cabinet},
+                               {"jti", to_base64url(random_bytes(16))},
+                               {"iat", now},
+                               {"exp", now + wish.life_s},
+                               {"act", wish.act}};
+    const auto put = [&](std::string_view claim, const std::string& value) {
+        if (!value.empty()) {
+            claims[claim] = value;
+        }
+    };
+    put("epoch", wish.epoch);
+    put("dep", wish.deposit);
+    put("kind", wish.kind);
+    put("case", wish.case_id);
+    put("size", wish.size);
+    put("sub", wish.sub);
+    put("reason", wish.reason);
+    if (wish.accessible) {
+        claims["accessible"] = true;
+    }
+    if (wish.compartment != 0) {
+        claims["cmp"] = wish.compartment;
+    }
+    std::string token = mint_grant(claims, key);
+    if (const auto check = parse_grant(token); !check) {
+        throw std::runtime_error(check.error().detail);
+    }
+    return token;
+}
+
+void mint_keys(const std::string& folder, const std::string& kid) {
+    std::filesystem::create_directories(folder);
+    key256 seed{};
+    const auto bytes = random_bytes(seed.size());
+    std::copy(bytes.begin(), bytes.end(), seed.begin());
+    const std::string x = to_base64url(ed25519_public(seed));
+    const boost::json::array acts{"deposit", "collect", "open", "move", "settle", "revoke", "staff"};
+    const boost::json::object common{{"kty", "OKP"}, {"crv", "Ed25519"}, {"kid", kid}, {"x", x}};
+    auto secret = common;
+    secret["d"] = to_base64url(seed);
+    auto shared = common;
+    shared["acts"] = acts;
+    write_new(folder + "/cabinet.key", to_hex(random_bytes(32)) + "\n", 0600);
+    write_new(folder + "/issuer.jwk", boost::json::serialize(secret) + "\n", 0600);
+    write_new(folder + "/issuers.json",
+              boost::json::serialize(boost::json::object{{"version", 1}, {"keys", boost::json::array{shared}}}) + "\n", 0644);
+}
+
+}  // namespace locker

@@ -1,0 +1,37 @@
+// The control socket: what stands at the cabinet (keypad, scanner, lockerctl) speaks to lockerd here. A Unix socket that
+// only its owner and group may open; one JSON object a line in, one out.
+//   {"do":"enter","via":"keypad","text":"123 456 789"} → a reply as over MQTT
+//   {"do":"status"} → {"ok":true,"result":{…}}   {"do":"log","from":1,"limit":200} → rows   {"do":"watch"} → events, one a line
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace locker {
+
+struct control_handlers {
+    // Gives the entry to the core; `answered(id, …)` follows.
+    std::function<void(std::uint64_t id, std::string via, std::string text)> enter;
+    std::function<std::string()> status;                                        // JSON
+    std::function<std::string(std::uint64_t from, std::uint64_t limit)> rows;  // JSON array
+};
+
+class control_server {
+public:
+    // Throws boost::system::system_error when the socket cannot be made.
+    control_server(boost::asio::io_context& io, const std::string& path, control_handlers handlers);
+    ~control_server();
+
+    void answered(std::uint64_t entry, const std::string& reply);
+    // To everyone who watches.
+    void tell(const std::string& event);
+
+private:
+    struct inner;
+    std::shared_ptr<inner> inner_;
+};
+
+}  // namespace locker

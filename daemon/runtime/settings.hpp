@@ -1,0 +1,25 @@
+// Everything lockerd is told at its start.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/core/config.hpp"
+#include "hal/broker/paho_broker.hpp"
+#include "hal/line/modbus_bus.hpp"
+
+namespace locker {
+
+struct settings {
+    core::cabinet_config cabinet;
+    std::vector<bus_settings> buses;
+    broker_settings broker;
+    std::string state_folder;
+    std::string control_socket;
+    bool battery_backed_clock = false;
+    std::int64_t metrics_every_ms = 60'000;
+    std::vector<std::string> warnings;  // what works, and should be known
+};
+
+}  // namespace locker
