@@ -181,7 +181,7 @@ void cabinet::observe(moment now, const input& in) {
             const bool open = level != c.closed_level;
             auto& contact = l.contacts[c.number];
             if (!contact.known || contact.open != open) {
-                contact = {true, open, inputs->at_ms};
+                contact = {true, open, inputs->at_ms, !contact.known};
             }
         }
     } else if (const auto* clock = std::get_if<clock_report>(&in)) {

@@ -272,7 +272,7 @@ void closed_settlement(work& w, const opening& o, compartment& c) {
     w.say(event_type::compartment_settled, subject_of(c.number), data_of(o, nullptr));
 }
 
-// The door is shut and has rested. `unseen`: it was shut while nobody watched (a restart).
+// The door is shut and has rested. `unseen`: it was shut while nobody watched (a restart, a silent board).
 void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     auto& c = w.at(o.compartment);
     auto* d = w.find_deposit(o.deposit);
@@ -363,7 +363,7 @@ void advance_concluded(work& w, opening& o) {
         return;
     }
     const std::int64_t shut_age = w.age - (w.now.mono_ms - reads.since);
-    closed(w, o, std::max<std::int64_t>(0, shut_age - o.opened_at), from_before);
+    closed(w, o, std::max<std::int64_t>(0, shut_age - o.opened_at), from_before || reads.first);
     w.s.l.running.erase(o.id);
     w.s.d.openings.erase(o.id);
 }

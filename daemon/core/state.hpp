@@ -117,6 +117,7 @@ struct contact {
     bool known = false;
     bool open = false;
     std::int64_t since = 0;  // monotonic, since when it reads so
+    bool first = true;       // the first reading after a start or a gap: what went before it nobody saw
 };
 
 // How an opening goes on, since the start of lockerd.

@@ -59,6 +59,20 @@ TEST_CASE("a door shut while lockerd was down: an intake counts, a collection se
     CHECK(b.count("deposit.retrieved") == 1);
 }
 
+TEST_CASE("a door shut behind a silent board counts for an intake, however soon")
+{
+    bench::bench b;
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    b.pass(300);
+    b.board(0, false);
+    b.inputs |= 1U;
+    b.pass(300);
+    b.board(0, true);
+    b.pass(1000);
+    CHECK(b.count("deposit.deposited") == 1);
+    CHECK(b.last_event("opening.closed").at("unseen").as_bool());
+}
+
 TEST_CASE("a collection killed in its first moment and found shut: still there, its code spent, the door in doubt") {
     bench::bench b;
     const int n = b.put_in("d1");

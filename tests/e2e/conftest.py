@@ -1,0 +1,52 @@
+import json
+import pathlib
+import sys
+
+import jsonschema
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import cabinet_kit  # noqa: E402
+
+SCHEMAS = {p.stem.removesuffix(".schema"): json.loads(p.read_text()) for p in (ROOT / "protocol" / "schemas").glob("*.json")}
+
+
+def schema_of(topic):
+    """The schema of a message by its topic below the cabinet's root; none for commands, which tests send wrong on purpose."""
+    kind = topic.split("/", 3)[3].split("/")[0]
+    return None if kind == "command" else SCHEMAS[kind]
+
+
+def check_messages(listener):
+    for topic, payload, _ in listener.messages:
+        schema = schema_of(topic)
+        if schema is not None and payload:
+            jsonschema.validate(json.loads(payload), schema)
+
+
+@pytest.fixture
+def stand(request):
+    """A stand by its parameters; at the end every message that was seen is held against its schema, the chain verified."""
+    made = []
+
+    def make(**options):
+        s = cabinet_kit.Stand(**options)
+        made.append(s)
+        return s
+
+    yield make
+    try:
+        for s in made:
+            if s.mqtt:
+                check_messages(s.mqtt)
+            if s.daemon and s.daemon.running():
+                verified = json.loads(s.ctl("--json", "log", "verify"))
+                assert verified["ok"], verified
+                assert s.daemon.end() == 0, s.daemon.text()[-3000:]
+            text = s.daemon.text() if s.daemon else ""
+            assert "Sanitizer" not in text and "runtime error" not in text, text[-5000:]
+    finally:
+        for s in made:
+            s.close()

@@ -1,0 +1,41 @@
+"""scripts/check sees a breach of the layers: proved by making some."""
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def layers(root):
+    return subprocess.run(["/usr/bin/python3", ROOT / "scripts" / "layers", root], capture_output=True, text=True)
+
+
+def test_the_tree_is_clean():
+    done = layers(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("file,line,says", [
+    ("daemon/core/cabinet.cpp", "#include <boost/asio.hpp>", "<boost/asio.hpp>"),
+    ("daemon/core/cabinet.cpp", '#include "hal/store/sqlite_store.hpp"', "hal/store"),
+    ("daemon/core/work.cpp", "auto t = std::chrono::system_clock::now();", "system_clock::now"),
+    ("daemon/core/work.cpp", "auto t = time(nullptr);", "time(nullptr)"),
+    ("protocol/grant.cpp", "std::random_device r;", "random_device"),
+    ("protocol/grant.cpp", '#include "daemon/core/state.hpp"', "daemon/core"),
+    ("hal/sim/board.cpp", '#include "protocol/code.hpp"', "protocol/code.hpp"),
+    ("hal/line/governor.cpp", '#include "daemon/core/state.hpp"', "daemon/core"),
+])
+def test_a_breach_is_found(tmp_path, file, line, says):
+    for folder in ("protocol", "hal", "daemon"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / file
+    path.write_text(path.read_text() + line + "\n")
+    done = layers(tmp_path)
+    assert done.returncode == 1
+    assert says in done.stdout and file in done.stdout
+
+
+def test_check_calls_it():
+    assert "scripts/layers" in (ROOT / "scripts" / "check").read_text()

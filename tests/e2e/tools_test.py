@@ -1,0 +1,146 @@
+"""What installers and ops touch: configuration, second daemons, the ledger, sizes of promises."""
+import json
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+
+from cabinet_kit import BIN, Stand, wait_for
+
+
+def lockerd(*args):
+    return subprocess.run([BIN / "lockerd", *map(str, args)], capture_output=True, text=True, timeout=30)
+
+
+def test_configuration_mistakes_all_at_once(stand):
+    s = stand(start=False)
+    good = s.config.read_text()
+    assert lockerd("--check-config", s.config).returncode == 0
+    bad = good.replace('id = "demo-1"', 'id = "demo 1"').replace('helf', 'help')
+    bad = bad.replace('cabinet = "keys/cabinet.key"', 'cabinet = "keys/none.key"')
+    bad = bad.replace('name = "B"\nbus = "line1"\naddress = 2', 'name = "B"\nbus = "line9"\naddress = 1\ncolour = "red"')
+    bad = bad.replace('relay = { board = "A", channel = 2 }', 'relay = { board = "A", channel = 1 }')
+    bad = bad.replace('relay = { board = "A", channel = 3 }', 'relay = { board = "A", channel = 9 }')
+    bad = bad.replace('relay = { board = "A", channel = 4 }', 'relay = { board = "Z", channel = 1 }')
+    bad = bad.replace('number = 6\n', 'number = 5\n')
+    bad = bad.replace('baud = 9600', 'baud = 12345')
+    s.config.write_text(bad)
+    done = lockerd("--check-config", s.config)
+    assert done.returncode == 78
+    for wanted in ("cabinet.id", "keys/none.key", 'no [[bus]] "line9"', "board.colour: no such key", "door 1 is on this channel already",
+                   "channel 9 is outside", 'no [[board]] "Z"', "door 5 stands twice", "bus.baud"):
+        assert wanted in done.stderr, (wanted, done.stderr)
+    lines = bad.splitlines()
+    numbered = re.search(r"lockerd\.toml:(\d+): board\.colour", done.stderr)
+    assert lines[int(numbered.group(1)) - 1] == 'colour = "red"'
+    s.config.write_text("[cabinet\n")
+    assert "lockerd.toml:1" in lockerd("--check-config", s.config).stderr
+    assert lockerd("--check-config", "/nowhere").returncode == 78
+    answer = json.loads(s.ctl("--json", "check-config", s.config, check=False).stdout)
+    assert answer["ok"] is False and answer["errors"][0]["line"] == 1
+
+
+def test_key_that_everybody_can_read(stand):
+    s = stand(start=False)
+    os.chmod(s.keys / "cabinet.key", 0o644)
+    assert "chmod 0600" in lockerd("--check-config", s.config).stderr
+
+
+def test_shared_input_counts_as_none(stand):
+    s = stand(start=False)
+    s.config.write_text(s.config.read_text().replace('input = { board = "A", channel = 2 }', 'input = { board = "A", channel = 1 }'))
+    done = lockerd("--check-config", s.config)
+    assert done.returncode == 0 and "shared by doors 1, 2" in done.stderr
+
+
+def test_second_daemon_says_who_holds_what(stand):
+    s = stand()
+    second = lockerd("--config", s.config)
+    assert second.returncode == 75
+    assert "state folder" in second.stderr and f"process {s.daemon.popen.pid} (lockerd)" in second.stderr
+    other = s.folder / "other.toml"
+    other.write_text(s.config.read_text().replace('folder = "state"', 'folder = "state2"'))
+    second = lockerd("--config", other)
+    assert second.returncode == 75
+    assert "line" in second.stderr and f"process {s.daemon.popen.pid} (lockerd)" in second.stderr
+
+
+def test_ledger_verify_finds_an_altered_row(stand):
+    s = stand()
+    s.put_in("d-1")
+    assert s.daemon.end() == 0
+    database = s.folder / "state" / "locker.db"
+    verify = lambda: s.ctl("--json", "log", "--database", database, "verify", check=False)
+    assert json.loads(verify().stdout)["ok"]
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE ledger SET data = replace(data, 'd-1', 'd-2') WHERE sequence = 3")
+    db.close()
+    done = verify()
+    assert done.returncode == 1 and "row 3 was altered" in done.stdout
+    with sqlite3.connect(database) as db:
+        db.execute("DELETE FROM ledger WHERE sequence = 3")
+    db.close()
+    assert "rows are missing" in verify().stdout
+
+
+def test_clean_stop(stand):
+    s = stand()
+    s.open("open", compartment=1)
+    assert s.daemon.end() == 0
+    s.mqtt.event("daemon.stopping")
+    wait_for(lambda: s.mqtt.state("status") == {"online": False})
+    assert not any(b["coils_on"] for b in s.ask_sim(do="status")["boards"])
+    assert not s.socket.exists()
+
+
+def test_will_after_a_kill_and_its_mending(stand):
+    s = stand()
+    s.daemon.end(9)
+    wait_for(lambda: s.mqtt.state("status") == {"online": False}, 30)
+    s.start_daemon()
+    s.mqtt.client.publish(f"{s.mqtt.root}/status", '{"online":false}', qos=1, retain=True).wait_for_publish(5)
+    wait_for(lambda: (s.mqtt.state("status") or {}).get("online"))
+
+
+def test_socket_is_for_owner_and_group(stand):
+    s = stand()
+    assert stat.S_IMODE(s.socket.stat().st_mode) == 0o660
+
+
+def test_watch_and_status(stand):
+    s = stand()
+    watch = subprocess.Popen([BIN / "lockerctl", "--socket", s.socket, "watch"], stdout=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: s.ctl("status"))
+        s.mqtt.command("disable", {"compartment": 2, "reason": "wet"})
+        assert "compartment.disabled" in watch.stdout.readline()
+    finally:
+        watch.terminate()
+        watch.wait()
+        watch.stdout.close()
+    assert "disabled" in s.ctl("status")
+
+
+def test_help_everywhere():
+    for program in ("lockerd", "lockerctl", "lockersim"):
+        done = subprocess.run([BIN / program, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0 and "Usage" in done.stdout
+        assert subprocess.run([BIN / program, "--nonsense"], capture_output=True).returncode != 0
+
+
+def test_no_secret_in_any_output(stand):
+    s = stand()
+    n = s.put_in("s-1")
+    code = s.code("s-1").replace(" ", "")
+    token = s.grant("open", compartment=n)
+    s.mqtt.command("open", grant=token)
+    s.enter(code)
+    key = (s.keys / "cabinet.key").read_text().strip()
+    seed = json.loads((s.keys / "issuer.jwk").read_text())["d"]
+    s.daemon.end()
+    files = [s.daemon.log, *(s.folder / "state").iterdir()]
+    said = b"".join(p for t, p, _ in s.mqtt.messages if "/command/" not in t)
+    for blob in [said, *[f.read_bytes() for f in files if f.is_file()]]:
+        for secret in (key.encode(), bytes.fromhex(key), seed.encode(), code.encode(), token.split(".")[2].encode()):
+            assert secret not in blob
