@@ -349,6 +349,15 @@ name = "line1"
     def push(self, number):
         self.ask_sim(do="push", door=number)
 
+    def shut(self, number):
+        """Pushes until the latch catches: while the coil still pulls, a door that is shut springs open again."""
+        def latched():
+            door = self.door(number)
+            if door["open"]:
+                self.push(number)
+            return not door["open"] and door["latched"]
+        wait_for(latched, 10, f"door {number} shut")
+
     def grant(self, act, epoch=True, **options):
         args = ["mint", "grant", "--key", self.keys / "issuer.jwk", "--cabinet", self.cabinet, "--act", act]
         if epoch:
@@ -370,7 +379,7 @@ name = "line1"
         wait_for(lambda: self.door(number)["open"], 10, f"door {number} open")
         opened = time.monotonic()
         wait_for(lambda: time.monotonic() - opened >= seconds, seconds + 5)
-        self.push(number)
+        self.shut(number)
 
     def put_in(self, deposit, kind="return", content="papers", **options):
         after = self.mqtt.head()

@@ -15,7 +15,6 @@ namespace locker::core {
 namespace {
 
 constexpr std::int64_t storage_retry = second;
-constexpr std::int64_t board_silence_at_start = 5 * second;
 
 [[noreturn]] void broken(const char* what) {
     throw std::logic_error(std::string("core: ") + what);

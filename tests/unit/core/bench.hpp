@@ -11,7 +11,7 @@
 
 #include "daemon/core/cabinet.hpp"
 
-namespace bench {
+namespace test_bench {
 
 using namespace locker;
 using namespace locker::core;
@@ -109,4 +109,4 @@ inline bool ok(const boost::json::object& reply) {
     return v != nullptr && v->as_bool();
 }
 
-}  // namespace bench
+}  // namespace test_bench

@@ -3,10 +3,10 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 TEST_CASE("the whole story, each step an event") {
-    bench::bench b;
+    bench b;
     CHECK(ok(b.open({{"act", "deposit"}, {"dep", "in-1"}, {"kind", "intake"}, {"case", "case-7"}})));
     CHECK(b.compartment(1).at("use").as_string() == "reserved");
     b.pass(4000);
@@ -38,7 +38,7 @@ TEST_CASE("the whole story, each step an event") {
 }
 
 TEST_CASE("a failing store keeps doors shut and says so; when it works again the failure is in the ledger") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     b.disk.fail = commit_error::full;
     const auto pulses = b.pulses.size();
@@ -54,7 +54,7 @@ TEST_CASE("a failing store keeps doors shut and says so; when it works again the
 }
 
 TEST_CASE("a closing that could not be recorded is recorded when the store works again") {
-    bench::bench b;
+    bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.pass(3000);
     b.disk.fail = commit_error::failed;
@@ -67,7 +67,7 @@ TEST_CASE("a closing that could not be recorded is recorded when the store works
 }
 
 TEST_CASE("a reservation never pulsed expires; one whose door was pulsed does not, nor can it be cancelled") {
-    bench::bench b;
+    bench b;
     b.line_says = pulse_result::not_sent;
     CHECK(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}}).empty());
     b.pass(10'000);
@@ -89,7 +89,7 @@ TEST_CASE("a reservation never pulsed expires; one whose door was pulsed does no
 }
 
 TEST_CASE("a stale will or an alarm of an earlier run is mended") {
-    bench::bench b;
+    bench b;
     b.feed(message{"locker/v1/c1/status", R"({"online":false})", true, "", ""});
     CHECK(b.published.back().topic == "locker/v1/c1/status");
     CHECK(b.published.back().payload.find("\"online\":true") != std::string::npos);
@@ -102,7 +102,7 @@ TEST_CASE("a stale will or an alarm of an earlier run is mended") {
 }
 
 TEST_CASE("a door opened without an opening is forced, and a vacant one suspected") {
-    bench::bench b;
+    bench b;
     b.door(2, true);
     b.pass(400);
     CHECK(b.count("door.forced") == 0);  // a contact's glitch is no burglary
@@ -122,7 +122,7 @@ TEST_CASE("a door opened without an opening is forced, and a vacant one suspecte
 }
 
 TEST_CASE("a door held open is said once, and its alarm ends when it is shut") {
-    bench::bench b;
+    bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.pass(10 * minute);
     CHECK(b.count("door.held_open") == 1);

@@ -4,16 +4,16 @@
 #include "protocol/timestamp.hpp"
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 namespace {
 
-void raw(bench::bench& b, std::string_view name, std::string payload, bool retained = false, std::string response = "") {
+void raw(test_bench::bench& b, std::string_view name, std::string payload, bool retained = false, std::string response = "") {
     b.last_answer = {};
     b.feed(message{"locker/v1/c1/command/" + std::string(name), std::move(payload), retained, std::move(response), "corr"});
 }
 
-std::string envelope(const bench::bench& b, std::string_view id, std::string_view reply_to, std::string_view extra = "") {
+std::string envelope(const test_bench::bench& b, std::string_view id, std::string_view reply_to, std::string_view extra = "") {
     return R"({"id":")" + std::string(id) + R"(","expires_at":")" + format_time(b.now.wall_ms + 10'000) +
            R"(","reply_to":")" + std::string(reply_to) + "\"" + std::string(extra) + "}";
 }
@@ -21,7 +21,7 @@ std::string envelope(const bench::bench& b, std::string_view id, std::string_vie
 }  // namespace
 
 TEST_CASE("grants are refused for the right reason") {
-    bench::bench b;
+    bench b;
     const auto now_s = b.now.wall_ms / 1000;
     const auto open1 = [&](boost::json::object extra) {
         boost::json::object claims{{"act", "open"}, {"cmp", 1}};
@@ -58,7 +58,7 @@ TEST_CASE("grants are refused for the right reason") {
 }
 
 TEST_CASE("a grant is used once") {
-    bench::bench b;
+    bench b;
     const auto token = b.grant({{"act", "open"}, {"cmp", 1}});
     CHECK(ok(b.command("open", {}, token)));
     CHECK(code_of(b.command("open", {}, token)) == "replayed");
@@ -66,7 +66,7 @@ TEST_CASE("a grant is used once") {
 }
 
 TEST_CASE("grants are bound to their channel") {
-    bench::bench b;
+    bench b;
     CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 1}}, true), entry_via::scanner)) == "stale_epoch");
     CHECK(code_of(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 1}}, false))) == "stale_epoch");
     const auto now_s = b.now.wall_ms / 1000;
@@ -75,7 +75,7 @@ TEST_CASE("grants are bound to their channel") {
 }
 
 TEST_CASE("an untrusted clock: judged by the floor, raised by iat; nbf is ignored") {
-    bench::bench b({.clock_trusted = false});
+    bench b({.clock_trusted = false});
     const auto s = b.now.wall_ms / 1000;
     CHECK(ok(b.open({{"act", "open"}, {"cmp", 1}, {"nbf", s + 3600}})));
     CHECK(b.count("clock.untrusted") == 1);
@@ -84,7 +84,7 @@ TEST_CASE("an untrusted clock: judged by the floor, raised by iat; nbf is ignore
 }
 
 TEST_CASE("the same id with the same content is one deed; other content is malformed") {
-    bench::bench b;
+    bench b;
     const auto token = b.grant({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
     const auto first = b.command("open", {}, token, "x");
     CHECK(ok(first));
@@ -113,7 +113,7 @@ TEST_CASE("the same id with the same content is one deed; other content is malfo
 }
 
 TEST_CASE("the envelope: retained, malformed, expired, and where replies go") {
-    bench::bench b;
+    bench b;
     raw(b, "snapshot", envelope(b, "a", "locker/v1/c1/reply/me"), true);
     CHECK(code_of(b.last_answer) == "retained");
     raw(b, "snapshot", "{not json");
@@ -140,7 +140,7 @@ TEST_CASE("the envelope: retained, malformed, expired, and where replies go") {
 }
 
 TEST_CASE("confirm, cancel, disable, enable, ack") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     CHECK(code_of(b.command("confirm", {{"deposit", "none"}})) == "unknown_deposit");
     CHECK(ok(b.command("confirm", {{"deposit", "d1"}})));
@@ -161,7 +161,7 @@ TEST_CASE("confirm, cancel, disable, enable, ack") {
 }
 
 TEST_CASE("snapshot and replay") {
-    bench::bench b;
+    bench b;
     b.put_in("d1", "return");
     const auto snapshot = b.command("snapshot", {}).at("result").as_object();
     CHECK(snapshot.at("deposits").as_array().size() == 1);
@@ -181,10 +181,10 @@ TEST_CASE("snapshot and replay") {
 }
 
 TEST_CASE("verify is off unless switched on") {
-    bench::bench b({.verify = false});
+    bench b({.verify = false});
     b.put_in("d1");
     CHECK(code_of(b.command("verify", {{"code", b.code("d1", 0)}})) == "not_permitted");
-    bench::bench on;
+    test_bench::bench on;
     on.put_in("d1");
     CHECK(code_of(on.command("verify", {{"code", "12"}})) == "malformed");
     CHECK(ok(on.command("verify", {{"code", on.code("d1", 0)}})));

@@ -2,7 +2,7 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 namespace {
 
@@ -14,7 +14,7 @@ std::string typo_of(std::string code) {
 }  // namespace
 
 TEST_CASE("a typo is counted, not charged and not ledgered") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     const auto rows = b.disk.ledger.size();
     for (int i = 0; i < 50; ++i) {
@@ -26,7 +26,7 @@ TEST_CASE("a typo is counted, not charged and not ledgered") {
 }
 
 TEST_CASE("ten wrong codes lock the front out, right ones too; door # code goes on, grants are never locked out") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     b.put_in("d2");
     for (int i = 0; i < 10; ++i) {
@@ -47,7 +47,7 @@ TEST_CASE("ten wrong codes lock the front out, right ones too; door # code goes 
 }
 
 TEST_CASE("a deposit's own bucket: five wrong door # codes, then nothing for six hours") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     const std::string door = std::to_string(n) + "#";
     b.config.rules.overdue_return = 1000 * day;
@@ -63,7 +63,7 @@ TEST_CASE("a deposit's own bucket: five wrong door # codes, then nothing for six
 }
 
 TEST_CASE("a success refills nothing; the charge is on disk before the answer") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     b.put_in("d2");
     for (int i = 0; i < 9; ++i) {
@@ -79,7 +79,7 @@ TEST_CASE("a success refills nothing; the charge is on disk before the answer") 
 
 TEST_CASE("a code that fits two deposits opens none until the door is given") {
     // Found by search: two deposit ids whose first issues collide under the bench's key within the window.
-    bench::bench b;
+    bench b;
     std::map<std::string, std::string> seen;
     std::string one;
     std::string two;
@@ -111,7 +111,7 @@ TEST_CASE("a code that fits two deposits opens none until the door is given") {
 }
 
 TEST_CASE("thirty wrong codes in a day raise the alarm") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     for (int i = 0; i < 30; ++i) {
         (void)b.enter(b.code("d1", 20));
@@ -121,7 +121,7 @@ TEST_CASE("thirty wrong codes in a day raise the alarm") {
 }
 
 TEST_CASE("what cannot be read is malformed and charges nothing") {
-    bench::bench b;
+    bench b;
     for (const auto* text : {"", "12345678", "1234567890", "12 34  56789", "abc", "#123456789", "x#123456789", "1#", "a.b.c"}) {
         CHECK(code_of(b.enter(text)) == "malformed");
     }
@@ -131,7 +131,7 @@ TEST_CASE("what cannot be read is malformed and charges nothing") {
 }
 
 TEST_CASE("refusals beyond one a second become one row a minute with their count") {
-    bench::bench b;
+    bench b;
     for (int i = 0; i < 100; ++i) {
         (void)b.enter("999#847552247");
     }

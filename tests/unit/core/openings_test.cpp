@@ -3,10 +3,10 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 TEST_CASE("a door that bounces shut changes neither deposit nor code") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     CHECK(ok(b.enter(b.code("d1", 0))));
     b.pass(500);
@@ -23,7 +23,7 @@ TEST_CASE("a door that bounces shut changes neither deposit nor code") {
 }
 
 TEST_CASE("a contact that bounces before it rests is one closing") {
-    bench::bench b;
+    bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.pass(3000);
     for (int i = 0; i < 5; ++i) {
@@ -39,7 +39,7 @@ TEST_CASE("a contact that bounces before it rests is one closing") {
 }
 
 TEST_CASE("a code is spent; within the grace it reopens the same door, which nobody else gets") {
-    bench::bench b({.doors = 3});
+    bench b({.doors = 3});
     const int n = b.put_in("d1");
     REQUIRE(ok(b.enter(b.code("d1", 0))));
     CHECK(code_of(b.enter(b.code("d1", 0))) == "busy");  // it stands open
@@ -57,7 +57,7 @@ TEST_CASE("a code is spent; within the grace it reopens the same door, which nob
 }
 
 TEST_CASE("an accepted issue ends the earlier ones; five issues are tried") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     CHECK(code_of(b.enter(b.code("d1", 5))) == "wrong_code");
     CHECK(ok(b.enter(b.code("d1", 4))));
@@ -69,7 +69,7 @@ TEST_CASE("an accepted issue ends the earlier ones; five issues are tried") {
 }
 
 TEST_CASE("a collection that jams leaves the code unspent and moves nothing") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     b.reacts = [](int) {};
     (void)b.enter(b.code("d1", 0));
@@ -84,7 +84,7 @@ TEST_CASE("a collection that jams leaves the code unspent and moves nothing") {
 }
 
 TEST_CASE("three jams quarantine a lock; retrieval is tried all the same") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     b.reacts = [](int) {};
     for (int i = 0; i < 3; ++i) {
@@ -98,7 +98,7 @@ TEST_CASE("three jams quarantine a lock; retrieval is tried all the same") {
 }
 
 TEST_CASE("a jammed deposit moves on under an opening of its own, and the jammed door is suspected") {
-    bench::bench b;
+    bench b;
     b.reacts = [&](int n) {
         if (n != 1) {
             b.door(n, true);
@@ -116,7 +116,7 @@ TEST_CASE("a jammed deposit moves on under an opening of its own, and the jammed
 }
 
 TEST_CASE("a cut contact: unknown, and the code works three times more within ten minutes") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     b.door(n, true);  // the cable is cut: it reads open
     b.pass(minute);
@@ -137,7 +137,7 @@ TEST_CASE("a cut contact: unknown, and the code works three times more within te
 }
 
 TEST_CASE("after unknown the code ends with its ten minutes") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     b.door(n, true);
     b.reacts = [](int) {};
@@ -147,7 +147,7 @@ TEST_CASE("after unknown the code ends with its ten minutes") {
 }
 
 TEST_CASE("without a contact one pulse, outcome unknown, and the person's word confirms") {
-    bench::bench b({.contact = contact_kind::none});
+    bench b({.contact = contact_kind::none});
     (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
     b.pass(9000);
     CHECK(b.pulses.size() == 1);
@@ -157,7 +157,7 @@ TEST_CASE("without a contact one pulse, outcome unknown, and the person's word c
 }
 
 TEST_CASE("the line pulled after the pulse: unknown; back with the door open, its closing still counts") {
-    bench::bench b;
+    bench b;
     b.reacts = [](int) {};
     (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
     b.board(0, false);
@@ -175,7 +175,7 @@ TEST_CASE("the line pulled after the pulse: unknown; back with the door open, it
 }
 
 TEST_CASE("at most three pulses, all within six seconds, and none after the authority's end") {
-    bench::bench b;
+    bench b;
     b.reacts = [](int) {};
     b.config.rules.open_within = 1500;
     b.start();
@@ -194,7 +194,7 @@ TEST_CASE("at most three pulses, all within six seconds, and none after the auth
 }
 
 TEST_CASE("a lost board refuses before anything is authorised") {
-    bench::bench b;
+    bench b;
     b.board(0, false);
     CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "board_lost");
     CHECK(b.count("opening.authorised") == 0);

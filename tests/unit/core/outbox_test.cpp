@@ -3,11 +3,11 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 namespace {
 
-std::vector<std::uint64_t> sequences(const bench::bench& b, std::size_t from = 0) {
+std::vector<std::uint64_t> sequences(const test_bench::bench& b, std::size_t from = 0) {
     std::vector<std::uint64_t> out;
     for (std::size_t i = from; i < b.published.size(); ++i) {
         if (b.published[i].sequence != 0) {
@@ -20,7 +20,7 @@ std::vector<std::uint64_t> sequences(const bench::bench& b, std::size_t from = 0
 }  // namespace
 
 TEST_CASE("what the broker did not acknowledge is sent again after it is back, in order") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");  // events 1 … 6
     CHECK(sequences(b) == std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6});
     for (const std::uint64_t n : {1U, 2U, 4U}) {  // 3 stays open: the mark stops before it
@@ -36,7 +36,7 @@ TEST_CASE("what the broker did not acknowledge is sent again after it is back, i
 }
 
 TEST_CASE("the mark survives a start as of the last commit; no event is lost") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     for (std::uint64_t n = 1; n <= 6; ++n) {
         b.feed(event_acknowledged{n});
@@ -52,7 +52,7 @@ TEST_CASE("the mark survives a start as of the last commit; no event is lost") {
 }
 
 TEST_CASE("no more than the window is in flight") {
-    bench::bench b;
+    bench b;
     b.feed(broker_down{});
     for (int i = 0; i < 20; ++i) {
         (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});

@@ -3,11 +3,11 @@
 
 #include "tests/unit/core/bench.hpp"
 
-using namespace bench;
+using namespace test_bench;
 
 TEST_CASE("killed between T1 and the outcome: found open is opened, found shut is interrupted") {
     for (const bool found_open : {true, false}) {
-        bench::bench b;
+        bench b;
         const int n = b.put_in("d1");
         b.line_answers = false;
         const std::string id = "twice";
@@ -41,7 +41,7 @@ TEST_CASE("killed between T1 and the outcome: found open is opened, found shut i
 }
 
 TEST_CASE("a door shut while lockerd was down: an intake counts, a collection seen open long enough too") {
-    bench::bench b;
+    bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.inputs |= 1U;  // shut, nobody watches
     b.pass(100);
@@ -61,7 +61,7 @@ TEST_CASE("a door shut while lockerd was down: an intake counts, a collection se
 
 TEST_CASE("a door shut behind a silent board counts for an intake, however soon")
 {
-    bench::bench b;
+    bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.pass(300);
     b.board(0, false);
@@ -74,7 +74,7 @@ TEST_CASE("a door shut behind a silent board counts for an intake, however soon"
 }
 
 TEST_CASE("a collection killed in its first moment and found shut: still there, its code spent, the door in doubt") {
-    bench::bench b;
+    bench b;
     const int n = b.put_in("d1");
     REQUIRE(ok(b.enter(b.code("d1", 0))));
     b.pass(200);
@@ -91,7 +91,7 @@ TEST_CASE("a collection killed in its first moment and found shut: still there, 
 }
 
 TEST_CASE("throttles, used grants and ended deposits survive starts and boots, whatever the clock does") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     for (int i = 0; i < 10; ++i) {
         CHECK(code_of(b.enter(b.code("d1", 20))) == "wrong_code");
@@ -110,7 +110,7 @@ TEST_CASE("throttles, used grants and ended deposits survive starts and boots, w
 }
 
 TEST_CASE("across a boot a trusted clock refills") {
-    bench::bench b;
+    bench b;
     b.put_in("d1");
     for (int i = 0; i < 10; ++i) {
         (void)b.enter(b.code("d1", 20));
@@ -121,7 +121,7 @@ TEST_CASE("across a boot a trusted clock refills") {
 }
 
 TEST_CASE("judged time never goes below its floor") {
-    bench::bench b;
+    bench b;
     const auto floor = b.now.wall_ms;
     b.put_in("d1");
     b.now.wall_ms -= 365 * day;
