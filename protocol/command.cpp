@@ -148,7 +148,8 @@ reading<command_args> read_args(std::string_view name, const object& args) {
     if (name == "keys") {
         return command_args{keys_args{}};
     }
-    return malformed("no such command: open, verify, confirm, cancel, disable, enable, snapshot, replay, ack, roster, keys");
+    return malformed(
+        "no such command: open, verify, confirm, cancel, disable, enable, snapshot, replay, ack, roster, keys");
 }
 
 reading<command> read_content(std::string_view name, const object& message, bool has_id) {

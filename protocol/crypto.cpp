@@ -56,8 +56,7 @@ std::array<std::uint8_t, 20> hmac_sha1(byte_view key, byte_view message) {
 }
 
 bool ed25519_verify(const key256& public_key, byte_view message, byte_view signature) {
-    const key_ptr key(
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), public_key.size()));
+    const key_ptr key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), public_key.size()));
     const context_ptr context(EVP_MD_CTX_new());
     if (!key || !context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1) {
         return false;

@@ -7,16 +7,16 @@ namespace locker {
 namespace {
 
 constexpr std::array<std::string_view, event_type_count> names{
-    "deposit.reserved",      "deposit.deposited",      "deposit.confirmed",     "deposit.retrieved",
-    "deposit.cancelled",     "deposit.expired",        "deposit.overdue",       "deposit.reminder",
-    "deposit.reclaimed",     "deposit.moved",          "opening.authorised",    "opening.opened",
-    "opening.closed",        "opening.jammed",         "opening.interrupted",   "opening.unknown",
-    "credential.refused",    "credential.locked_out",  "credential.suspended",  "credential.revoked",
-    "staff.signed_in",       "staff.signed_out",       "door.forced",           "door.held_open",
-    "lock.quarantined",      "lock.released",          "compartment.disabled",  "compartment.enabled",
-    "compartment.suspected", "compartment.settled",    "board.lost",            "board.recovered",
-    "input.changed",         "clock.trusted",          "clock.untrusted",       "clock.stepped",
-    "storage.low",           "storage.failed",         "daemon.started",        "daemon.stopping",
+    "deposit.reserved",      "deposit.deposited",     "deposit.confirmed",    "deposit.retrieved",
+    "deposit.cancelled",     "deposit.expired",       "deposit.overdue",      "deposit.reminder",
+    "deposit.reclaimed",     "deposit.moved",         "opening.authorised",   "opening.opened",
+    "opening.closed",        "opening.jammed",        "opening.interrupted",  "opening.unknown",
+    "credential.refused",    "credential.locked_out", "credential.suspended", "credential.revoked",
+    "staff.signed_in",       "staff.signed_out",      "door.forced",          "door.held_open",
+    "lock.quarantined",      "lock.released",         "compartment.disabled", "compartment.enabled",
+    "compartment.suspected", "compartment.settled",   "board.lost",           "board.recovered",
+    "input.changed",         "clock.trusted",         "clock.untrusted",      "clock.stepped",
+    "storage.low",           "storage.failed",        "daemon.started",       "daemon.stopping",
 };
 
 }  // namespace

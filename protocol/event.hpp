@@ -62,12 +62,12 @@ struct event_data {
     std::optional<std::string_view> kind;
     std::optional<int> compartment;
     std::optional<std::int64_t> opening;
-    std::optional<std::string> by;      // code | staff:<n> | grant:<jti>
-    std::optional<std::string> reason;  // of refusals and suspicions
-    std::optional<std::string> via;     // mqtt | keypad | scanner | socket
-    std::optional<std::string> purpose;  // of an opening: deposit | collect | open | settle
-    std::optional<int> from;             // compartment a deposit moved from
-    std::optional<std::int64_t> after;   // the opening this one follows
+    std::optional<std::string> by;        // code | staff:<n> | grant:<jti>
+    std::optional<std::string> reason;    // of refusals and suspicions
+    std::optional<std::string> via;       // mqtt | keypad | scanner | socket
+    std::optional<std::string> purpose;   // of an opening: deposit | collect | open | settle
+    std::optional<int> from;              // compartment a deposit moved from
+    std::optional<std::int64_t> after;    // the opening this one follows
     std::optional<std::int64_t> open_ms;  // how long the door was open
     std::optional<bool> bounced;          // shut again within the bounce time: nothing changed
     std::optional<bool> recovered;        // found after a restart

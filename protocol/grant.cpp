@@ -99,7 +99,8 @@ void read_claims(reader& r, grant& g) {
     r.need(!g.jti.empty() && is_visible_ascii(g.jti), "grant: jti is missing or holds blanks");
     r.need(iat && exp, "grant: iat and exp are needed, whole seconds");
     const auto known_act = grant_act_from(act);
-    r.need(known_act.has_value(), "grant: act must be deposit, collect, open, move, settle, revoke, staff, roster or keys");
+    r.need(known_act.has_value(),
+           "grant: act must be deposit, collect, open, move, settle, revoke, staff, roster or keys");
     r.need(g.dep.empty() || is_name(g.dep), "grant: dep must be 1 to 64 of A-Z a-z 0-9 _ -");
     g.kind = deposit_kind_from(kind);
     r.need(kind.empty() || g.kind, "grant: kind must be intake or return");

@@ -35,7 +35,7 @@ reading<boost::json::object> parse_object(std::string_view text, std::size_t max
 }
 
 reading<std::optional<std::string>> optional_text(const boost::json::object& o, std::string_view member,
-                                                 std::size_t max_bytes) {
+                                                  std::size_t max_bytes) {
     const auto* value = member_of(o, member);
     if (value == nullptr) {
         return std::optional<std::string>{};
@@ -59,7 +59,7 @@ reading<std::string> required_text(const boost::json::object& o, std::string_vie
 }
 
 reading<std::optional<std::int64_t>> optional_integer(const boost::json::object& o, std::string_view member,
-                                                     std::int64_t low, std::int64_t high) {
+                                                      std::int64_t low, std::int64_t high) {
     const auto* value = member_of(o, member);
     if (value == nullptr) {
         return std::optional<std::int64_t>{};

@@ -24,12 +24,12 @@ using reading = boost::system::result<T, refusal>;
 
 // Members by name. Absent and null are the same. Each error names the member and what would be right.
 [[nodiscard]] reading<std::optional<std::string>> optional_text(const boost::json::object& o, std::string_view member,
-                                                               std::size_t max_bytes);
+                                                                std::size_t max_bytes);
 [[nodiscard]] reading<std::string> required_text(const boost::json::object& o, std::string_view member,
-                                                std::size_t max_bytes);
+                                                 std::size_t max_bytes);
 [[nodiscard]] reading<std::optional<std::int64_t>> optional_integer(const boost::json::object& o,
-                                                                   std::string_view member, std::int64_t low,
-                                                                   std::int64_t high);
+                                                                    std::string_view member, std::int64_t low,
+                                                                    std::int64_t high);
 [[nodiscard]] reading<std::optional<bool>> optional_flag(const boost::json::object& o, std::string_view member);
 
 // 1–64 of [A-Za-z0-9_-]: ids of commands, deposits, cabinets, keys.

@@ -1,4 +1,5 @@
-// RFC 3339 times of the contract: UTC, milliseconds. Held as 64-bit milliseconds since 1970 (armhf has a 32-bit time_t).
+// RFC 3339 times of the contract: UTC, milliseconds. Held as 64-bit milliseconds since 1970 (armhf has a 32-bit
+// time_t).
 #pragma once
 
 #include <cstdint>

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
-#include <toml++/toml.h>
 
 #include "daemon/app/files.hpp"
 #include "protocol/json.hpp"
@@ -24,7 +24,8 @@ public:
         : table_(table), name_(std::move(name)), line_(line), errors_(errors) {}
 
     void wrong(std::string_view key, std::string what) const {
-        errors_.push_back({line_of(key), name_.empty() ? std::string(key) : name_ + "." + std::string(key), std::move(what)});
+        errors_.push_back(
+            {line_of(key), name_.empty() ? std::string(key) : name_ + "." + std::string(key), std::move(what)});
     }
     [[nodiscard]] bool has(std::string_view key) const { return node(key) != nullptr; }
 
@@ -63,7 +64,8 @@ public:
         }
         return value.value_or(otherwise);
     }
-    std::optional<std::size_t> choice(std::string_view key, std::initializer_list<std::string_view> words, bool required) {
+    std::optional<std::size_t> choice(std::string_view key, std::initializer_list<std::string_view> words,
+                                      bool required) {
         const auto value = text(key, required);
         if (!value) {
             return std::nullopt;
@@ -139,7 +141,9 @@ public:
     }
 
 private:
-    [[nodiscard]] const toml::node* node(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
+    [[nodiscard]] const toml::node* node(std::string_view key) const {
+        return table_ == nullptr ? nullptr : table_->get(key);
+    }
     [[nodiscard]] int line_of(std::string_view key) const {
         const auto* n = node(key);
         return n == nullptr ? line_ : static_cast<int>(n->source().begin.line);
@@ -178,7 +182,8 @@ public:
         read_policy();
         root_.no_others();
         if (!errors_.empty()) {
-            std::stable_sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+            std::stable_sort(errors_.begin(), errors_.end(),
+                             [](const auto& a, const auto& b) { return a.line < b.line; });
             return errors_;
         }
         return std::move(out_);
@@ -307,7 +312,8 @@ private:
     }
 
     bus_settings* find_bus(const std::string& name) {
-        const auto at = std::find_if(out_.buses.begin(), out_.buses.end(), [&](const auto& b) { return b.line.name == name; });
+        const auto at =
+            std::find_if(out_.buses.begin(), out_.buses.end(), [&](const auto& b) { return b.line.name == name; });
         return at == out_.buses.end() ? nullptr : &*at;
     }
 
@@ -320,7 +326,8 @@ private:
                 s.wrong("name", boards_.count(b.name) != 0 ? fmt::format("board \"{}\" stands twice", b.name)
                                                            : "1 to 64 of A-Z a-z 0-9 _ - are wanted");
             }
-            const auto bus_name = s.text("bus", out_.buses.size() != 1).value_or(out_.buses.empty() ? "" : out_.buses[0].line.name);
+            const auto bus_name =
+                s.text("bus", out_.buses.size() != 1).value_or(out_.buses.empty() ? "" : out_.buses[0].line.name);
             auto* bus = find_bus(bus_name);
             if (bus == nullptr && !bus_name.empty()) {
                 s.wrong("bus", fmt::format("there is no [[bus]] \"{}\"", bus_name));
@@ -356,9 +363,11 @@ private:
         limits_.pulse_ms = s.number("pulse_ms", false, 50, 5000).value_or(limits_.pulse_ms);
         limits_.pulse_max_ms = std::max<std::int64_t>(limits_.pulse_ms, 1000);
         limits_.cool_down_ms = s.number("cool_down_ms", false, 0, 60'000).value_or(limits_.cool_down_ms);
-        limits_.pulses_per_minute = static_cast<int>(s.number("pulses_per_minute", false, 1, 60).value_or(limits_.pulses_per_minute));
+        limits_.pulses_per_minute =
+            static_cast<int>(s.number("pulses_per_minute", false, 1, 60).value_or(limits_.pulses_per_minute));
         if (s.flag("energise_to_lock", false)) {
-            s.wrong("energise_to_lock", "locks that hold when energised are not driven: a power cut would open them all");
+            s.wrong("energise_to_lock",
+                    "locks that hold when energised are not driven: a power cut would open them all");
         }
         s.no_others();
     }
@@ -373,8 +382,8 @@ private:
         const auto& p = at->second.first.profile;
         const int have = relay ? p.relays : p.inputs;
         if (c.channel > have && !p.name.empty()) {
-            s.wrong(key, fmt::format("channel {} is outside of board \"{}\": {} has {} {}", c.channel, c.board, p.name, have,
-                                     relay ? "relays" : "inputs"));
+            s.wrong(key, fmt::format("channel {} is outside of board \"{}\": {} has {} {}", c.channel, c.board, p.name,
+                                     have, relay ? "relays" : "inputs"));
             return nullptr;
         }
         return &at->second.first;
@@ -437,8 +446,9 @@ private:
             if (doors.size() < 2) {
                 continue;
             }
-            out_.warnings.push_back(fmt::format("board {} input {} is shared by doors {}: it proves nothing for any of them",
-                                                channel.first, channel.second, fmt::join(doors, ", ")));
+            out_.warnings.push_back(
+                fmt::format("board {} input {} is shared by doors {}: it proves nothing for any of them", channel.first,
+                            channel.second, fmt::join(doors, ", ")));
             for (auto& c : out_.cabinet.compartments) {
                 if (std::find(doors.begin(), doors.end(), c.number) != doors.end()) {
                     c.contact = core::contact_kind::none;
@@ -527,7 +537,8 @@ std::variant<settings, std::vector<config_error>> read_config(const std::string&
 }
 
 std::string shown(const std::string& file, const config_error& e) {
-    return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key, e.key.empty() ? "" : ": ", e.what);
+    return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key,
+                       e.key.empty() ? "" : ": ", e.what);
 }
 
 }  // namespace locker

@@ -14,7 +14,8 @@ namespace {
 file_reading<std::string> read_secret_file(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 0007U) != 0) {
-        return file_error{fmt::format("{} can be read by everybody (mode {:04o}); chmod 0600 it", path, info.st_mode & 07777U)};
+        return file_error{
+            fmt::format("{} can be read by everybody (mode {:04o}); chmod 0600 it", path, info.st_mode & 07777U)};
     }
     return read_text_file(path);
 }
@@ -49,7 +50,8 @@ file_reading<key256> read_cabinet_key(const std::string& path) {
     const auto hex = from_hex(trimmed(*text));
     const auto key = hex ? as_key(*hex) : std::nullopt;
     if (!key) {
-        return file_error{fmt::format("{} is not 32 bytes, nor 64 hex digits; make one with: lockerctl mint keys", path)};
+        return file_error{
+            fmt::format("{} is not 32 bytes, nor 64 hex digits; make one with: lockerctl mint keys", path)};
     }
     return *key;
 }

@@ -55,9 +55,11 @@ int run(locker::settings s) {
     for (const auto& bus : s.buses) {
         for (const auto& b : bus.boards) {
             if (b.profile.inputs == 0) {
-                locker::log(locker::log_level::warning,
-                            fmt::format("event=no_inputs board={} profile={} meaning=\"its doors need contacts on another board\"",
-                                        b.name, b.profile.name));
+                locker::log(
+                    locker::log_level::warning,
+                    fmt::format(
+                        "event=no_inputs board={} profile={} meaning=\"its doors need contacts on another board\"",
+                        b.name, b.profile.name));
             }
         }
     }
@@ -73,7 +75,12 @@ int main(int argc, char** argv) {
     bool check_only = false;
     app.add_option("--config", file, "Configuration file")->capture_default_str();
     auto* check_option = app.add_option_function<std::string>(
-        "--check-config", [&](const std::string& f) { file = f; check_only = true; }, "Check a configuration file and exit");
+        "--check-config",
+        [&](const std::string& f) {
+            file = f;
+            check_only = true;
+        },
+        "Check a configuration file and exit");
     check_option->type_name("FILE");
     app.set_version_flag("--version", LOCKER_VERSION);
     CLI11_PARSE(app, argc, argv);

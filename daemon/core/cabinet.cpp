@@ -135,8 +135,7 @@ void stamp_changes(work& w, const state& before) {
 
 }  // namespace
 
-cabinet::cabinet(cabinet_config config, const archive& past)
-    : config_(std::move(config)), past_(past) {
+cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
     state_.l.board_since_ms.assign(config_.boards.size(), 0);

@@ -36,7 +36,8 @@ std::optional<remembered> recall(const work& w, std::string_view id) {
         return std::nullopt;
     }
     const auto o = boost::json::parse(*row).as_object();
-    return remembered{boost::json::value_to<std::string>(o.at("digest")), boost::json::value_to<std::string>(o.at("reply"))};
+    return remembered{boost::json::value_to<std::string>(o.at("digest")),
+                      boost::json::value_to<std::string>(o.at("reply"))};
 }
 
 // True when the id was seen before, and it has been dealt with here.
@@ -125,7 +126,8 @@ struct deed {
             return unknown_or_ended();
         }
         if (g.cmp && *g.cmp != d->compartment) {
-            return refusal{error_code::wrong_state, fmt::format("cmp: the deposit lies behind door {}", d->compartment)};
+            return refusal{error_code::wrong_state,
+                           fmt::format("cmp: the deposit lies behind door {}", d->compartment)};
         }
         a.compartment = d->compartment;
         const auto& c = w.at(d->compartment);
@@ -425,8 +427,8 @@ void use_grant(work& w, const grant& g, const asker& who, std::string_view via, 
 }
 
 void finish_opening(work& w, const opening& o, const std::optional<refusal>& why) {
-    const auto result = boost::json::serialize(boost::json::object{
-        {"opening", o.id}, {"compartment", o.compartment}, {"outcome", name(o.result)}});
+    const auto result = boost::json::serialize(
+        boost::json::object{{"opening", o.id}, {"compartment", o.compartment}, {"outcome", name(o.result)}});
     const auto reply_for = [&](std::string_view id) {
         return why ? error_reply(id, *why, w.config.help) : ok_reply(id, result);
     };
@@ -462,7 +464,8 @@ void handle_command(work& w, std::string_view name, const message& m) {
     }
     if (!parsed.content || !good_topic) {
         w.count("commands.malformed");
-        w.answer_error(who, parsed.content ? malformed("reply_to: not below the cabinet's own reply/") : parsed.content.error());
+        w.answer_error(
+            who, parsed.content ? malformed("reply_to: not below the cabinet's own reply/") : parsed.content.error());
         return;
     }
     if (repeated(w, parsed, who)) {

@@ -26,7 +26,7 @@ struct compartment_config {
     int relay_board = 0;
     contact_kind contact = contact_kind::none;
     int contact_board = 0;
-    int contact_channel = 0;    // 0-based bit of inputs_report
+    int contact_channel = 0;   // 0-based bit of inputs_report
     bool closed_level = true;  // the bit while the door is shut
 };
 
@@ -34,7 +34,7 @@ struct compartment_config {
 struct policy {
     std::int64_t reservation = 10 * minute;
     std::int64_t held_open = 3 * minute;
-    std::int64_t open_within = 2500;   // a pulse's time to be seen open
+    std::int64_t open_within = 2500;    // a pulse's time to be seen open
     std::int64_t opening_limit = 6000;  // all pulses of one opening
     int pulses_max = 3;
     std::int64_t reply_within = 9500;  // contract: 10 s
@@ -46,7 +46,7 @@ struct policy {
     std::int64_t unconfirmed = 30 * minute;
     std::int64_t overdue_intake = 3 * day;
     std::int64_t overdue_return = 7 * day;
-    std::int64_t forced_after = 500;    // a contact must say open for so long without authority
+    std::int64_t forced_after = 500;       // a contact must say open for so long without authority
     std::int64_t boot_wait = 15 * second;  // for doors to be read before openings are called interrupted
     int jams_to_quarantine = 3;
     bool verify = false;

@@ -46,7 +46,8 @@ std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
         }
         for (const auto& cabinet_key : w.config.cabinet_keys) {
             key256 key = deposit_key(cabinet_key, d.id);
-            for (std::uint64_t issue = d.issue_next; d.retrievable() && issue < d.issue_next + limits::code_window; ++issue) {
+            for (std::uint64_t issue = d.issue_next; d.retrievable() && issue < d.issue_next + limits::code_window;
+                 ++issue) {
                 if (hotp8(key, issue) == eight && still_good(w, d, issue)) {
                     found.push_back({&d, issue, false, false});
                 }

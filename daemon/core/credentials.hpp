@@ -7,7 +7,7 @@ namespace locker::core {
 
 struct code_attempt {
     std::string_view text;
-    int compartment = 0;  // 0: no door number given
+    int compartment = 0;        // 0: no door number given
     std::string_view throttle;  // "front" or "verify": each has buckets of its own
     std::string_view via;
     std::string command;  // id of the command, or empty

@@ -27,8 +27,8 @@ void send_pulse(work& w, const opening& o, progress& p) {
     ++p.attempts;
     p.waiting_report = true;
     const std::int64_t last_start = p.limit - w.config.rules.open_within;
-    w.after.push_back(pulse{{o.id, p.attempts, o.compartment, std::min(p.not_after, last_start),
-                             w.config.rules.open_within}});
+    w.after.push_back(
+        pulse{{o.id, p.attempts, o.compartment, std::min(p.not_after, last_start), w.config.rules.open_within}});
 }
 
 // The code is spent: its door is seen open. A bounce takes this back.
@@ -241,7 +241,8 @@ void advance_pending(work& w, opening& o) {
         return;
     }
     const bool can_be_seen = p.armed && w.configured(o.compartment).contact != contact_kind::none;
-    const bool again = !p.waiting_report && (can_be_seen || !p.maybe_pulsed) && p.attempts < w.config.rules.pulses_max &&
+    const bool again = !p.waiting_report && (can_be_seen || !p.maybe_pulsed) &&
+                       p.attempts < w.config.rules.pulses_max &&
                        w.now.mono_ms + w.config.rules.open_within <= p.limit && w.now.mono_ms < p.not_after;
     if (again) {
         send_pulse(w, o, p);
@@ -378,8 +379,9 @@ bool has_opening(const work& w, int compartment) {
 std::optional<refusal> hindrance(const work& w, int compartment) {
     const auto& wired = w.configured(compartment);
     if (!present(w, wired.relay_board)) {
-        return refusal{error_code::board_lost,
-                       fmt::format("board {} does not answer", w.config.boards.at(static_cast<std::size_t>(wired.relay_board)))};
+        return refusal{
+            error_code::board_lost,
+            fmt::format("board {} does not answer", w.config.boards.at(static_cast<std::size_t>(wired.relay_board)))};
     }
     int pending = 0;
     for (const auto& [id, o] : w.s.d.openings) {

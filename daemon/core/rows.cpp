@@ -48,8 +48,8 @@ std::string encode_row(const opening& o) {
 }
 
 std::string encode_row(const throttle& t) {
-    return serialize(
-        object{{"fast", bucket_row(t.fast)}, {"slow", bucket_row(t.slow)}, {"charges", boost::json::value_from(t.charges)}});
+    return serialize(object{
+        {"fast", bucket_row(t.fast)}, {"slow", bucket_row(t.slow)}, {"charges", boost::json::value_from(t.charges)}});
 }
 
 std::string encode_row(const meta& m) {

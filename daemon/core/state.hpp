@@ -22,12 +22,12 @@ struct compartment {
     int number = 0;
     door_state door = door_state::unknown;  // last seen at rest
     lock_state lock = lock_state::ok;
-    int jams = 0;  // in a row
+    int jams = 0;         // in a row
     std::string deposit;  // the live deposit bound to it, or empty
     bool disabled = false;
     std::string suspicion;  // why something may lie in it that the ledger cannot vouch for; empty: no suspicion
     bool doubt = false;     // an opening of its deposit had no clear end: suspected when the deposit moves on or ends
-    std::int64_t forced_ms = 0;  // wall time of a forced door not yet looked at; 0: none
+    std::int64_t forced_ms = 0;   // wall time of a forced door not yet looked at; 0: none
     std::int64_t hold_until = 0;  // age: not allocated before (the grace)
     std::string grace_deposit;    // whose grace it is
     std::int64_t last_used = 0;   // age
@@ -47,8 +47,8 @@ struct deposit {
     std::int64_t since_ms = 0;  // the same as wall time
     bool pulsed = false;        // its door may have been open: only then something may lie in it
     bool overdue = false;
-    std::uint64_t issue_next = 0;  // n: the first code issue that is still good
-    std::optional<std::uint64_t> spent_issue;  // the issue whose door was seen open, for bounce and grace
+    std::uint64_t issue_next = 0;                // n: the first code issue that is still good
+    std::optional<std::uint64_t> spent_issue;    // the issue whose door was seen open, for bounce and grace
     std::optional<std::uint64_t> unknown_issue;  // the issue used by an opening with outcome unknown
     std::int64_t unknown_until = 0;              // age
     int unknown_left = 0;

@@ -29,8 +29,8 @@ struct bucket {
 
 // The two buckets of one entry (the cabinet's front, or `verify` over MQTT), and its last charges for the alarm.
 struct throttle {
-    bucket fast;  // 10, one back every 30 min
-    bucket slow;  // 60, one back every 12 h
+    bucket fast;                        // 10, one back every 30 min
+    bucket slow;                        // 60, one back every 12 h
     std::vector<std::int64_t> charges;  // ages of the last 30
     bool operator==(const throttle&) const = default;
 

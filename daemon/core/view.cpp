@@ -74,9 +74,10 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
     const auto& l = w.s.l;
     for (std::size_t i = 0; i < w.config.boards.size(); ++i) {
         if (!l.board_present[i]) {
-            alarms.raise(alarms.topic().alarm("board_lost", w.config.boards[i]), l.board_since_ms[i],
-                         fmt::format("Board {} does not answer: its doors can neither be opened nor seen.", w.config.boards[i]),
-                         "Check its supply and the RS-485 line.");
+            alarms.raise(
+                alarms.topic().alarm("board_lost", w.config.boards[i]), l.board_since_ms[i],
+                fmt::format("Board {} does not answer: its doors can neither be opened nor seen.", w.config.boards[i]),
+                "Check its supply and the RS-485 line.");
         }
     }
     for (const auto& [name, t] : w.s.d.throttles) {
@@ -153,17 +154,17 @@ std::string snapshot(const work& w) {
         if (!d.live()) {
             continue;
         }
-        const bool unconfirmed =
-            d.state == deposit_state::deposited && w.age - d.since >= w.config.rules.unconfirmed;
-        deposits.push_back(object{{"deposit", d.id},
-                                  {"case", d.case_id.empty() ? boost::json::value(nullptr) : boost::json::value(d.case_id)},
-                                  {"kind", locker::name(d.kind)},
-                                  {"state", locker::name(d.state)},
-                                  {"compartment", d.compartment},
-                                  {"size", locker::name(d.size)},
-                                  {"overdue", d.overdue},
-                                  {"unconfirmed", unconfirmed},
-                                  {"since", format_time(d.since_ms)}});
+        const bool unconfirmed = d.state == deposit_state::deposited && w.age - d.since >= w.config.rules.unconfirmed;
+        deposits.push_back(
+            object{{"deposit", d.id},
+                   {"case", d.case_id.empty() ? boost::json::value(nullptr) : boost::json::value(d.case_id)},
+                   {"kind", locker::name(d.kind)},
+                   {"state", locker::name(d.state)},
+                   {"compartment", d.compartment},
+                   {"size", locker::name(d.size)},
+                   {"overdue", d.overdue},
+                   {"unconfirmed", unconfirmed},
+                   {"since", format_time(d.since_ms)}});
     }
     array alarms;
     const topics t(w.config.id);

@@ -1,4 +1,5 @@
-// The ledger as lockerctl shows, exports and verifies it: from a running lockerd, or from the file of one that is stopped.
+// The ledger as lockerctl shows, exports and verifies it: from a running lockerd, or from the file of one that is
+// stopped.
 #pragma once
 
 #include <cstdint>

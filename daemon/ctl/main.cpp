@@ -37,10 +37,11 @@ int show_status(const options& o) {
     std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", "door", "use", "door is", "lock", "deposit");
     for (const auto& item : result.at("compartments").as_array()) {
         const auto& c = item.as_object();
-        std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", c.at("number").as_int64(), text(c, "use"), text(c, "door"),
-                                 text(c, "lock"), text(c, "deposit"));
+        std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", c.at("number").as_int64(), text(c, "use"),
+                                 text(c, "door"), text(c, "lock"), text(c, "deposit"));
     }
-    std::cout << fmt::format("ledger: sequence {}, head {}…\n", std::stoull(text(result, "sequence")), text(result, "head").substr(0, 16));
+    std::cout << fmt::format("ledger: sequence {}, head {}…\n", std::stoull(text(result, "sequence")),
+                             text(result, "head").substr(0, 16));
     for (const auto& a : result.at("alarms").as_array()) {
         std::cout << "alarm: " << a.as_string().c_str() << "\n";
     }
@@ -48,8 +49,8 @@ int show_status(const options& o) {
 }
 
 std::string one_line(const object& event) {
-    return fmt::format("{}  {:>6}  {:<24} {}", text(event, "time"), std::stoull(text(event, "sequence")), text(event, "type").substr(7),
-                       serialize(event.at("data")));
+    return fmt::format("{}  {:>6}  {:<24} {}", text(event, "time"), std::stoull(text(event, "sequence")),
+                       text(event, "type").substr(7), serialize(event.at("data")));
 }
 
 int watch_events(const options& o) {
@@ -66,7 +67,8 @@ int enter(const options& o, const std::string& what, const std::string& via) {
         std::cout << serialize(answer) << "\n";
     } else if (ok) {
         const auto door = answer.at("result").at("compartment").as_int64();
-        std::cout << fmt::format("{} 号柜门已打开，用后请关好。\nDoor {} is open. Please shut it afterwards.\n", door, door);
+        std::cout << fmt::format("{} 号柜门已打开，用后请关好。\nDoor {} is open. Please shut it afterwards.\n", door,
+                                 door);
     } else {
         const auto& error = answer.at("error").as_object();
         if (const auto code = locker::error_code_from(text(error, "code"))) {
@@ -118,11 +120,16 @@ int log_verify(const options& o, const log_options& l) {
         std::cerr << "\r";
     }
     if (o.json) {
-        std::cout << serialize(object{{"ok", v.wrong.empty()}, {"rows", v.rows}, {"first", v.first}, {"last", v.last},
-                                      {"head", locker::to_hex(v.head)}, {"wrong", v.wrong}})
+        std::cout << serialize(object{{"ok", v.wrong.empty()},
+                                      {"rows", v.rows},
+                                      {"first", v.first},
+                                      {"last", v.last},
+                                      {"head", locker::to_hex(v.head)},
+                                      {"wrong", v.wrong}})
                   << "\n";
     } else if (v.wrong.empty()) {
-        std::cout << fmt::format("{} rows, {} to {}: the chain holds. Head {}\n", v.rows, v.first, v.last, locker::to_hex(v.head));
+        std::cout << fmt::format("{} rows, {} to {}: the chain holds. Head {}\n", v.rows, v.first, v.last,
+                                 locker::to_hex(v.head));
     } else {
         std::cout << "the chain is broken: " << v.wrong << "\n";
     }
@@ -135,13 +142,19 @@ int log_print(const options& o, const log_options& l, bool export_rows) {
     for (auto rows = source(next); !rows.empty(); rows = source(next)) {
         for (const auto& row : rows) {
             if (export_rows || o.json) {
-                std::cout << serialize(object{{"sequence", row.sequence}, {"time", locker::format_time(row.wall_ms)}, {"mono_ms", row.mono_ms},
-                                              {"boot", row.boot}, {"type", row.type}, {"subject", row.subject},
-                                              {"data", boost::json::parse(row.data)}, {"previous", locker::to_hex(row.previous)},
+                std::cout << serialize(object{{"sequence", row.sequence},
+                                              {"time", locker::format_time(row.wall_ms)},
+                                              {"mono_ms", row.mono_ms},
+                                              {"boot", row.boot},
+                                              {"type", row.type},
+                                              {"subject", row.subject},
+                                              {"data", boost::json::parse(row.data)},
+                                              {"previous", locker::to_hex(row.previous)},
                                               {"hash", locker::to_hex(row.hash)}})
                           << "\n";
             } else {
-                std::cout << fmt::format("{}  {:>6}  {:<24} {}\n", locker::format_time(row.wall_ms), row.sequence, row.type, row.data);
+                std::cout << fmt::format("{}  {:>6}  {:<24} {}\n", locker::format_time(row.wall_ms), row.sequence,
+                                         row.type, row.data);
             }
         }
         next = rows.back().sequence + 1;
@@ -170,8 +183,10 @@ void add_mint(CLI::App& app, int& code) {
     grant->add_option("--key", wish.key_file, "The issuer's private JWK file")->required();
     grant->add_option("--cabinet", wish.cabinet, "The cabinet's id")->required();
     grant->add_option("--act", wish.act, "deposit, collect, open or settle")->required();
-    grant->add_option("--epoch", wish.epoch, "From the cabinet's status; needed over MQTT, left out at the cabinet's front");
-    grant->add_option("--life", wish.life_s, "Seconds until it expires: at most 60 over MQTT, 86400 at the front")->capture_default_str();
+    grant->add_option("--epoch", wish.epoch,
+                      "From the cabinet's status; needed over MQTT, left out at the cabinet's front");
+    grant->add_option("--life", wish.life_s, "Seconds until it expires: at most 60 over MQTT, 86400 at the front")
+        ->capture_default_str();
     grant->add_option("--deposit", wish.deposit, "dep: the deposit's id");
     grant->add_option("--kind", wish.kind, "intake or return");
     grant->add_option("--case", wish.case_id, "The case's pseudonym");
@@ -202,10 +217,14 @@ int run(int argc, char** argv) {
     options o;
     int code = 0;
     app.set_version_flag("--version", LOCKER_VERSION);
-    app.add_option("--socket", o.socket, "lockerd's control socket")->envname("LOCKERCTL_SOCKET")->capture_default_str();
+    app.add_option("--socket", o.socket, "lockerd's control socket")
+        ->envname("LOCKERCTL_SOCKET")
+        ->capture_default_str();
     app.add_flag("--json", o.json, "Output for scripts");
     app.require_subcommand(1);
-    app.add_subcommand("status", "Every compartment, the ledger's head, alarms")->callback([&] { code = show_status(o); });
+    app.add_subcommand("status", "Every compartment, the ledger's head, alarms")->callback([&] {
+        code = show_status(o);
+    });
     app.add_subcommand("watch", "Events as they are recorded")->callback([&] { code = watch_events(o); });
 
     std::string file = "/etc/cloud-locker/lockerd.toml";
@@ -215,9 +234,12 @@ int run(int argc, char** argv) {
 
     std::string what;
     std::string via = "keypad";
-    auto* entry = app.add_subcommand("enter", "What a keypad or scanner would send: a code, \"door # code\", or a grant");
+    auto* entry =
+        app.add_subcommand("enter", "What a keypad or scanner would send: a code, \"door # code\", or a grant");
     entry->add_option("text", what, "\"123 456 789\", \"7#123456789\", or a grant")->required();
-    entry->add_option("--via", via, "keypad, scanner or socket")->check(CLI::IsMember({"keypad", "scanner", "socket"}))->capture_default_str();
+    entry->add_option("--via", via, "keypad, scanner or socket")
+        ->check(CLI::IsMember({"keypad", "scanner", "socket"}))
+        ->capture_default_str();
     entry->callback([&] { code = enter(o, what, via); });
 
     log_options l;

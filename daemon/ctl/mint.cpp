@@ -93,7 +93,8 @@ void mint_keys(const std::string& folder, const std::string& kid) {
     write_new(folder + "/cabinet.key", to_hex(random_bytes(32)) + "\n", 0600);
     write_new(folder + "/issuer.jwk", boost::json::serialize(secret) + "\n", 0600);
     write_new(folder + "/issuers.json",
-              boost::json::serialize(boost::json::object{{"version", 1}, {"keys", boost::json::array{shared}}}) + "\n", 0644);
+              boost::json::serialize(boost::json::object{{"version", 1}, {"keys", boost::json::array{shared}}}) + "\n",
+              0644);
 }
 
 }  // namespace locker

@@ -8,7 +8,8 @@
 namespace locker {
 
 // Nine digits, shown as people read them.
-[[nodiscard]] std::string mint_code(const std::string& cabinet_key_file, const std::string& deposit, std::uint64_t issue);
+[[nodiscard]] std::string mint_code(const std::string& cabinet_key_file, const std::string& deposit,
+                                    std::uint64_t issue);
 
 struct grant_wish {
     std::string key_file;  // private JWK

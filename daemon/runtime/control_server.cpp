@@ -87,7 +87,8 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
 
     void obey(const ptr& s, const std::string& line) {
         const auto request = parse_object(line, line_max);
-        const auto what = request ? required_text(*request, "do", 16) : reading<std::string>(malformed("JSON is wanted"));
+        const auto what =
+            request ? required_text(*request, "do", 16) : reading<std::string>(malformed("JSON is wanted"));
         if (!what) {
             send(s, error_reply("", what.error(), ""));
         } else if (*what == "enter") {
@@ -130,16 +131,17 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
     }
 
     void write(const ptr& s) {
-        asio::async_write(s->socket, asio::buffer(s->out.front()), [self = shared_from_this(), s](io_error error, std::size_t) {
-            if (error) {
-                self->sessions.erase(s);
-                return;
-            }
-            s->out.pop_front();
-            if (!s->out.empty()) {
-                self->write(s);
-            }
-        });
+        asio::async_write(s->socket, asio::buffer(s->out.front()),
+                          [self = shared_from_this(), s](io_error error, std::size_t) {
+                              if (error) {
+                                  self->sessions.erase(s);
+                                  return;
+                              }
+                              s->out.pop_front();
+                              if (!s->out.empty()) {
+                                  self->write(s);
+                              }
+                          });
     }
 };
 

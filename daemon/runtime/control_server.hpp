@@ -1,7 +1,8 @@
-// The control socket: what stands at the cabinet (keypad, scanner, lockerctl) speaks to lockerd here. A Unix socket that
-// only its owner and group may open; one JSON object a line in, one out.
+// The control socket: what stands at the cabinet (keypad, scanner, lockerctl) speaks to lockerd here. A Unix socket
+// that only its owner and group may open; one JSON object a line in, one out.
 //   {"do":"enter","via":"keypad","text":"123 456 789"} → a reply as over MQTT
-//   {"do":"status"} → {"ok":true,"result":{…}}   {"do":"log","from":1,"limit":200} → rows   {"do":"watch"} → events, one a line
+//   {"do":"status"} → {"ok":true,"result":{…}}   {"do":"log","from":1,"limit":200} → rows   {"do":"watch"} → events,
+//   one a line
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,7 +16,7 @@ namespace locker {
 struct control_handlers {
     // Gives the entry to the core; `answered(id, …)` follows.
     std::function<void(std::uint64_t id, std::string via, std::string text)> enter;
-    std::function<std::string()> status;                                        // JSON
+    std::function<std::string()> status;                                       // JSON
     std::function<std::string(std::uint64_t from, std::uint64_t limit)> rows;  // JSON array
 };
 

@@ -144,12 +144,14 @@ void runtime::give(const core::input& in) {
         const auto& tx = std::get<core::commit>(out.front()).tx;
         const auto begin = std::chrono::steady_clock::now();
         const auto error = store_.commit(tx);
-        const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+        const auto took =
+            std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
         slowest_commit_us_ = std::max<std::int64_t>(slowest_commit_us_, took.count());
         ++commits_;
         if (error == commit_error::none) {
             for (const auto& row : tx.rows) {
-                log(log_level::info, fmt::format("event={} sequence={} subject={} data={}", row.type, row.sequence, row.subject, row.data));
+                log(log_level::info, fmt::format("event={} sequence={} subject={} data={}", row.type, row.sequence,
+                                                 row.subject, row.data));
                 control_->tell(cloud_event(row, topics(settings_.cabinet.id).root()));
             }
         } else {
@@ -246,7 +248,8 @@ void runtime::publish_metrics() {
     object buses;
     for (std::size_t i = 0; i < buses_.size(); ++i) {
         const auto c = buses_[i]->counters();
-        buses[settings_.buses[i].line.name] = object{{"requests", c.requests}, {"failures", c.failures}, {"pulses", c.pulses}};
+        buses[settings_.buses[i].line.name] =
+            object{{"requests", c.requests}, {"failures", c.failures}, {"pulses", c.pulses}};
     }
     const object metrics{{"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
                          {"sequence", core_.view().d.m.sequence},

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <set>
-#include <toml++/toml.h>
 
 namespace locker {
 namespace {
@@ -36,9 +36,7 @@ public:
             errors_.push_back(fmt::format("{}: \"{}\" is the one kind this release drives", path, only));
         }
     }
-    void no_others() {
-        unknown(root_, "");
-    }
+    void no_others() { unknown(root_, ""); }
     [[nodiscard]] const std::vector<std::string>& errors() const { return errors_; }
 
 private:

@@ -1,4 +1,5 @@
-// Board profiles: what a kind of relay board is, as data (hal/boards/*.toml). A profile names the document it comes from.
+// Board profiles: what a kind of relay board is, as data (hal/boards/*.toml). A profile names the document it comes
+// from.
 #pragma once
 
 #include <cstdint>

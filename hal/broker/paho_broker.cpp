@@ -34,7 +34,9 @@ struct paho_broker::inner : public virtual mqtt::callback {
         inner& owner;
         explicit connect_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token&) override { owner.subscribe(); }
-        void on_failure(const mqtt::token& t) override { owner.tell_down("refused or unreachable, code " + std::to_string(t.get_return_code())); }
+        void on_failure(const mqtt::token& t) override {
+            owner.tell_down("refused or unreachable, code " + std::to_string(t.get_return_code()));
+        }
     } on_connect{*this};
 
     struct subscribe_listener : public virtual mqtt::iaction_listener {
@@ -53,7 +55,8 @@ struct paho_broker::inner : public virtual mqtt::callback {
         void on_success(const mqtt::token& t) override {
             // Also called with an error from the broker (v5): only a good reason code is an acknowledgement.
             if (t.get_return_code() >= 0 && t.get_reason_code() < 0x80) {
-                owner.listener.acknowledged(static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(t.get_user_context())));
+                owner.listener.acknowledged(
+                    static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(t.get_user_context())));
             }
         }
         void on_failure(const mqtt::token&) override {}  // the connection goes down; the outbox sends again

@@ -24,7 +24,10 @@ std::vector<turns::peer> turn_boards(const bus_settings& s) {
 }  // namespace
 
 modbus_bus::modbus_bus(bus_settings settings, bus_listener listener)
-    : settings_(std::move(settings)), listener_(std::move(listener)), line_(settings_.line), turns_(turn_boards(settings_)) {
+    : settings_(std::move(settings)),
+      listener_(std::move(listener)),
+      line_(settings_.line),
+      turns_(turn_boards(settings_)) {
     boards_.resize(settings_.boards.size());
     for (std::size_t i = 0; i < boards_.size(); ++i) {
         boards_[i].board = settings_.boards[i];
@@ -61,8 +64,8 @@ bus_counters modbus_bus::counters() const {
 }
 
 std::size_t modbus_bus::local(int cabinet_board) const {
-    const auto at = std::find_if(boards_.begin(), boards_.end(),
-                                 [&](const auto& b) { return b.board.index == cabinet_board; });
+    const auto at =
+        std::find_if(boards_.begin(), boards_.end(), [&](const auto& b) { return b.board.index == cabinet_board; });
     return static_cast<std::size_t>(at - boards_.begin());
 }
 

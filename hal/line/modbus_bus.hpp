@@ -79,7 +79,7 @@ private:
         bus_board board;
         modbus_line::peer peer;
         bool present = false;
-        bool told = false;  // presence was reported once
+        bool told = false;     // presence was reported once
         bool dropped = false;  // relays were dropped since it appeared
         bool read = false;
         std::uint32_t bits = 0;

@@ -190,12 +190,10 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
         return line_result::not_sent;
     }
     // Raw, since a duration is not one of FC05's two legal values, and since libmodbus accepts a wrong echo.
-    const std::array<std::uint8_t, 6> request{static_cast<std::uint8_t>(board.address),
-                                              0x05,
-                                              static_cast<std::uint8_t>(address >> 8U),
-                                              static_cast<std::uint8_t>(address & 0xFFU),
-                                              static_cast<std::uint8_t>(value >> 8U),
-                                              static_cast<std::uint8_t>(value & 0xFFU)};
+    const std::array<std::uint8_t, 6> request{
+        static_cast<std::uint8_t>(board.address), 0x05,
+        static_cast<std::uint8_t>(address >> 8U), static_cast<std::uint8_t>(address & 0xFFU),
+        static_cast<std::uint8_t>(value >> 8U),   static_cast<std::uint8_t>(value & 0xFFU)};
     errno = 0;
     if (modbus_send_raw_request(context_.get(), request.data(), static_cast<int>(request.size())) < 0) {
         return failed(board, false);
@@ -213,7 +211,8 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
         error_ = fmt::format("exception {}", answer[at + 2]);
         return line_result::refused;
     }
-    if (length < header + 5 || !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
+    if (length < header + 5 ||
+        !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
         error_ = "the echo differs from what was written";
         errno = EMBBADDATA;
         return failed(board, true);

@@ -17,7 +17,8 @@ turns::turns(std::vector<peer> boards) {
 }
 
 turns::turn turns::next(std::int64_t now) const {
-    const bool watching = std::any_of(state_.begin(), state_.end(), [&](const one& b) { return b.watched_until > now; });
+    const bool watching =
+        std::any_of(state_.begin(), state_.end(), [&](const one& b) { return b.watched_until > now; });
     int best = -1;
     std::int64_t best_last = INT64_MAX;
     std::int64_t soonest = INT64_MAX;

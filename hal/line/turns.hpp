@@ -16,7 +16,7 @@ public:
     explicit turns(std::vector<peer> boards);
 
     struct turn {
-        int board = -1;             // -1: nothing to do before `at`
+        int board = -1;  // -1: nothing to do before `at`
         std::int64_t at = 0;
     };
     [[nodiscard]] turn next(std::int64_t now) const;
@@ -29,7 +29,9 @@ public:
     static constexpr std::int64_t sign_of_life_ms = 1000;
     static constexpr int misses_to_lose = 3;
 
-    [[nodiscard]] bool lost(int board) const { return state_.at(static_cast<std::size_t>(board)).misses >= misses_to_lose; }
+    [[nodiscard]] bool lost(int board) const {
+        return state_.at(static_cast<std::size_t>(board)).misses >= misses_to_lose;
+    }
 
 private:
     struct one {

@@ -66,7 +66,8 @@ bytes board::write_coil(const bytes& pdu, std::int64_t now) {
         if (value != 0xFF00 && value != 0x0000 && value != 0x5500) {
             return exception(5, illegal_value);
         }
-        for (int relay = address == 0x00FF ? 0 : address; relay < (address == 0x00FF ? config_.relays : address + 1); ++relay) {
+        for (int relay = address == 0x00FF ? 0 : address; relay < (address == 0x00FF ? config_.relays : address + 1);
+             ++relay) {
             const bool on = value == 0xFF00 || (value == 0x5500 && !relay_on(relay, now));
             apply(relay, on ? forever : 0);
         }

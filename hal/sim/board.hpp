@@ -18,10 +18,12 @@ using bytes = std::vector<std::uint8_t>;
 
 class board {
 public:
-    explicit board(board_config c) : config_(c), on_until_(static_cast<std::size_t>(c.relays), 0), welded_(on_until_.size(), false) {}
+    explicit board(board_config c)
+        : config_(c), on_until_(static_cast<std::size_t>(c.relays), 0), welded_(on_until_.size(), false) {}
 
     // The answer to a PDU (function code first), or none where a board keeps silent.
-    [[nodiscard]] std::optional<bytes> answer(const bytes& pdu, std::int64_t now, const std::function<bool(int)>& input);
+    [[nodiscard]] std::optional<bytes> answer(const bytes& pdu, std::int64_t now,
+                                              const std::function<bool(int)>& input);
     // The coil's truth: also with a relay whose register says off but whose contact is welded.
     [[nodiscard]] bool coil(int relay, std::int64_t now) const;
     void power_cycle();

@@ -17,9 +17,9 @@ struct door {
     std::string content;  // what lies in it
     int openings = 0;     // how often it was released, for tests that count
     // faults
-    bool jammed = false;      // the latch does not let go
-    bool cut = false;         // the contact's cable is cut: the input reads off
-    bool welded = false;      // its relay sticks at the next pulse: the coil stays on
+    bool jammed = false;            // the latch does not let go
+    bool cut = false;               // the contact's cable is cut: the input reads off
+    bool welded = false;            // its relay sticks at the next pulse: the coil stays on
     std::int64_t self_shut_ms = 0;  // the door falls shut so long after it sprang open
     // motion
     std::int64_t coil_since = -1;

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
 #include <toml++/toml.h>
+#include <stdexcept>
 
 namespace sim {
 

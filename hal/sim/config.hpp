@@ -20,7 +20,7 @@ struct door_config {
     int board = 0;  // index
     int relay = 0;  // from 0
     int input_board = 0;
-    int input = 0;  // from 0; -1: no contact wired
+    int input = 0;             // from 0; -1: no contact wired
     bool closed_level = true;  // the input while the door is shut
     int pull_ms = 60;          // the coil must be on so long before the latch lets go
     int swing_ms = 80;         // from then until the contact sees the door move

@@ -1,5 +1,5 @@
-// lockersim: a cabinet for everyone without one. Boards answer Modbus as the hardware does, latches let go, doors swing,
-// people push them shut, and every fault can be switched on while it runs.
+// lockersim: a cabinet for everyone without one. Boards answer Modbus as the hardware does, latches let go, doors
+// swing, people push them shut, and every fault can be switched on while it runs.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -41,7 +41,8 @@ private:
     }
     void advance() {
         const std::int64_t t = now();
-        doors_.advance(t, [&](int board, int relay) { return boards_[static_cast<std::size_t>(board)].coil(relay, t); });
+        doors_.advance(t,
+                       [&](int board, int relay) { return boards_[static_cast<std::size_t>(board)].coil(relay, t); });
     }
     void tick() {
         advance();
@@ -94,8 +95,14 @@ private:
     object status() {
         boost::json::array doors;
         for (const auto& d : doors_.doors()) {
-            doors.push_back(object{{"door", d.wired.number}, {"open", d.open}, {"latched", d.latched}, {"openings", d.openings},
-                                   {"content", d.content}, {"jam", d.jammed}, {"cut", d.cut}, {"weld", d.welded},
+            doors.push_back(object{{"door", d.wired.number},
+                                   {"open", d.open},
+                                   {"latched", d.latched},
+                                   {"openings", d.openings},
+                                   {"content", d.content},
+                                   {"jam", d.jammed},
+                                   {"cut", d.cut},
+                                   {"weld", d.welded},
                                    {"self_shut_ms", d.self_shut_ms}});
         }
         boost::json::array boards;
@@ -107,9 +114,16 @@ private:
                     on.push_back(r + 1);
                 }
             }
-            boards.push_back(object{{"board", b.config().address}, {"requests", b.requests()}, {"pulses", b.pulses()},
-                                    {"coils_on", on}, {"silent", b.silent}, {"crc", b.wrong_crc}, {"late_ms", b.late_ms},
-                                    {"echo", b.wrong_echo}, {"lost_reply", b.deaf_after_action}, {"garbage", b.garbage}});
+            boards.push_back(object{{"board", b.config().address},
+                                    {"requests", b.requests()},
+                                    {"pulses", b.pulses()},
+                                    {"coils_on", on},
+                                    {"silent", b.silent},
+                                    {"crc", b.wrong_crc},
+                                    {"late_ms", b.late_ms},
+                                    {"echo", b.wrong_echo},
+                                    {"lost_reply", b.deaf_after_action},
+                                    {"garbage", b.garbage}});
         }
         return {{"ok", true}, {"line", line_->where()}, {"doors", doors}, {"boards", boards}};
     }
@@ -149,7 +163,9 @@ private:
                 line_->plug();
             }
         } else {
-            throw std::runtime_error("kind: jam, cut, bounce, weld (door), silent, crc, echo, lost_reply, garbage, late (board), pull or unplug (line)");
+            throw std::runtime_error(
+                "kind: jam, cut, bounce, weld (door), silent, crc, echo, lost_reply, garbage, late (board), pull or "
+                "unplug (line)");
         }
     }
 
@@ -209,8 +225,9 @@ int client(const std::string& socket, const object& request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"A simulated cabinet: relay boards on a Modbus line, locks, doors, contacts, people and faults.\n"
-                 "Without a command it runs; with one it speaks to the simulator that runs at --socket."};
+    CLI::App app{
+        "A simulated cabinet: relay boards on a Modbus line, locks, doors, contacts, people and faults.\n"
+        "Without a command it runs; with one it speaks to the simulator that runs at --socket."};
     std::string file;
     std::string socket = "lockersim.sock";
     std::string device;
@@ -220,7 +237,9 @@ int main(int argc, char** argv) {
     sim::config c;
     app.add_option("--socket", socket, "Control socket")->envname("LOCKERSIM_SOCKET")->capture_default_str();
     app.add_option("--config", file, "TOML file with boards and doors");
-    app.add_option("--doors", doors, "Doors, wired in order over boards of eight")->check(CLI::Range(1, 256))->capture_default_str();
+    app.add_option("--doors", doors, "Doors, wired in order over boards of eight")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
     app.add_option("--device", device, "RTU: where the line appears, a link to a pseudo-terminal");
     app.add_flag("--tcp", tcp, "Modbus TCP on loopback instead of RTU");
     app.add_option("--port", port, "TCP port; 0: any free one")->capture_default_str();
@@ -250,7 +269,8 @@ int main(int argc, char** argv) {
     put->add_option("content", content, "What")->capture_default_str();
     put->callback([&] { request = {{"do", "put"}, {"door", door}, {"content", content}}; });
     auto* fault = app.add_subcommand("fault", "Switch a fault on or off");
-    fault->add_option("kind", kind, "jam cut bounce weld | silent crc echo lost_reply garbage late | pull unplug")->required();
+    fault->add_option("kind", kind, "jam cut bounce weld | silent crc echo lost_reply garbage late | pull unplug")
+        ->required();
     fault->add_option("--door", door, "For faults of a door");
     fault->add_option("--board", board, "For faults of a board: its address");
     fault->add_option("--ms", ms, "For bounce and late");

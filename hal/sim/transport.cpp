@@ -98,9 +98,7 @@ private:
     microseconds on_wire(std::size_t count) const {
         return microseconds(static_cast<std::int64_t>(count) * 10 * 1'000'000 / config_.baud);
     }
-    microseconds silence() const {
-        return microseconds(config_.baud > 19200 ? 1750 : 35 * 1'000'000LL / config_.baud);
-    }
+    microseconds silence() const { return microseconds(config_.baud > 19200 ? 1750 : 35 * 1'000'000LL / config_.baud); }
 
     void read() {
         master_.async_read_some(asio::buffer(chunk_), [this](error_code error, std::size_t count) {
@@ -179,7 +177,8 @@ private:
 
 class tcp_line : public transport {
 public:
-    tcp_line(asio::io_context& io, const config& c, serve s) : io_(io), port_(c.port), serve_(std::move(s)), acceptor_(io) {
+    tcp_line(asio::io_context& io, const config& c, serve s)
+        : io_(io), port_(c.port), serve_(std::move(s)), acceptor_(io) {
         plug();
     }
 
@@ -252,8 +251,9 @@ private:
             return;
         }
         const std::size_t length = r.pdu->size() + 1;
-        auto out = std::make_shared<bytes>(bytes{s->header[0], s->header[1], 0, 0, static_cast<std::uint8_t>(length >> 8U),
-                                                 static_cast<std::uint8_t>(length & 0xFFU), s->header[6]});
+        auto out =
+            std::make_shared<bytes>(bytes{s->header[0], s->header[1], 0, 0, static_cast<std::uint8_t>(length >> 8U),
+                                          static_cast<std::uint8_t>(length & 0xFFU), s->header[6]});
         out->insert(out->end(), r.pdu->begin(), r.pdu->end());
         if (r.wrong_crc) {
             (*out)[2] = 0x55;  // TCP has no checksum of its own: a broken protocol id is the like

@@ -50,9 +50,7 @@ public:
         }
         return false;
     }
-    void again() {
-        sqlite3_reset(s_);
-    }
+    void again() { sqlite3_reset(s_); }
     [[nodiscard]] std::int64_t number(int column) const { return sqlite3_column_int64(s_, column); }
     [[nodiscard]] std::string text(int column) const {
         const auto* data = static_cast<const char*>(sqlite3_column_blob(s_, column));
@@ -133,10 +131,13 @@ void sqlite_store::migrate() {
         return;
     }
     run("BEGIN IMMEDIATE");
-    run("CREATE TABLE IF NOT EXISTS ledger (sequence INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT "
-        "NULL, boot TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, previous BLOB NOT NULL, "
+    run("CREATE TABLE IF NOT EXISTS ledger (sequence INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, mono_ms INTEGER "
+        "NOT "
+        "NULL, boot TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, previous BLOB NOT "
+        "NULL, "
         "hash BLOB NOT NULL)");
-    run("CREATE TABLE IF NOT EXISTS state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT "
+    run("CREATE TABLE IF NOT EXISTS state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER "
+        "NOT "
         "NULL DEFAULT 0, PRIMARY KEY (kind, key)) WITHOUT ROWID");
     run("CREATE INDEX IF NOT EXISTS state_until ON state (kind, until) WHERE until > 0");
     run(fmt::format("PRAGMA user_version={}", schema_version).c_str());
@@ -151,8 +152,9 @@ void sqlite_store::write(const transaction& tx) {
         row.step();
         row.again();
     }
-    statement put(db_.get(), "INSERT INTO state VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
-                             "until=excluded.until");
+    statement put(db_.get(),
+                  "INSERT INTO state VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
+                  "until=excluded.until");
     statement drop(db_.get(), "DELETE FROM state WHERE kind=? AND key=?");
     for (const auto& w : tx.writes) {
         statement& s = w.value ? put : drop;
@@ -167,8 +169,9 @@ void sqlite_store::write(const transaction& tx) {
         statement old(db_.get(), "DELETE FROM state WHERE kind=? AND until > 0 AND until < ?");
         old.bind(1, p.kind).bind(2, p.before).step();
         if (p.keep != UINT64_MAX) {
-            statement many(db_.get(), "DELETE FROM state WHERE kind=?1 AND until > 0 AND until < (SELECT until FROM state "
-                                      "WHERE kind=?1 AND until > 0 ORDER BY until DESC LIMIT 1 OFFSET ?2)");
+            statement many(db_.get(),
+                           "DELETE FROM state WHERE kind=?1 AND until > 0 AND until < (SELECT until FROM state "
+                           "WHERE kind=?1 AND until > 0 ORDER BY until DESC LIMIT 1 OFFSET ?2)");
             many.bind(1, p.kind).bind(2, static_cast<std::int64_t>(p.keep) - 1).step();
         }
     }
@@ -223,9 +226,12 @@ std::vector<std::pair<std::string, std::string>> sqlite_store::all(std::string_v
 std::vector<ledger_row> sqlite_store::rows(std::uint64_t from, std::uint64_t to, std::uint64_t limit) const {
     return reading_rows([&] {
         std::vector<ledger_row> out;
-        const auto bounded = [](std::uint64_t n) { return static_cast<std::int64_t>(std::min<std::uint64_t>(n, INT64_MAX)); };
-        statement s(db_.get(), "SELECT sequence, wall_ms, mono_ms, boot, type, subject, data, previous, hash FROM ledger "
-                               "WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?");
+        const auto bounded = [](std::uint64_t n) {
+            return static_cast<std::int64_t>(std::min<std::uint64_t>(n, INT64_MAX));
+        };
+        statement s(db_.get(),
+                    "SELECT sequence, wall_ms, mono_ms, boot, type, subject, data, previous, hash FROM ledger "
+                    "WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?");
         s.bind(1, bounded(from)).bind(2, bounded(to)).bind(3, bounded(limit));
         while (s.step()) {
             out.push_back({static_cast<std::uint64_t>(s.number(0)), s.number(1), s.number(2), s.text(3), s.text(4),

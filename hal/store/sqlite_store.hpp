@@ -1,5 +1,5 @@
-// The ledger and the working set in one SQLite file: WAL, synchronous=FULL, one connection, no mmap. A commit is on disk
-// when it returns. Blocking; used by one thread.
+// The ledger and the working set in one SQLite file: WAL, synchronous=FULL, one connection, no mmap. A commit is on
+// disk when it returns. Blocking; used by one thread.
 #pragma once
 
 #include <memory>
@@ -26,7 +26,8 @@ public:
     [[nodiscard]] commit_error commit(const transaction& tx) override;
     [[nodiscard]] std::optional<std::string> find(std::string_view kind, std::string_view key) const override;
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> all(std::string_view kind) const override;
-    [[nodiscard]] std::vector<ledger_row> rows(std::uint64_t from, std::uint64_t to, std::uint64_t limit) const override;
+    [[nodiscard]] std::vector<ledger_row> rows(std::uint64_t from, std::uint64_t to,
+                                               std::uint64_t limit) const override;
     [[nodiscard]] std::uint64_t earliest() const override;
 
     [[nodiscard]] const std::string& last_error() const { return error_; }

@@ -51,7 +51,7 @@ commit_error memory_store::commit(const transaction& tx) {
     return commit_error::none;
 }
 
-test_bench::bench(options o) {
+bench::bench(options o) {
     config.id = "c1";
     config.name = "Test";
     config.version = "test";
@@ -204,7 +204,8 @@ boost::json::object bench::enter(std::string text, entry_via via) {
 
 std::string bench::grant(boost::json::object claims, bool with_epoch) {
     const std::int64_t now_s = now.wall_ms / 1000;
-    boost::json::object all{{"aud", "c1"}, {"jti", "jti-" + std::to_string(++ids_)}, {"iat", now_s}, {"exp", now_s + 60}};
+    boost::json::object all{
+        {"aud", "c1"}, {"jti", "jti-" + std::to_string(++ids_)}, {"iat", now_s}, {"exp", now_s + 60}};
     if (with_epoch) {
         all["epoch"] = epoch;
     }

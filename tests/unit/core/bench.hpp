@@ -46,8 +46,8 @@ public:
     explicit bench(options o = {});
 
     // ---- the world
-    void start();    // a new cabinet object over the same store: a start of lockerd
-    void reboot();   // the same after a boot of the board: another boot id, monotonic time from 0
+    void start();   // a new cabinet object over the same store: a start of lockerd
+    void reboot();  // the same after a boot of the board: another boot id, monotonic time from 0
     void pass(std::int64_t ms);
     void door(int number, bool open);  // the contact's reading, at once
     void board(int index, bool present);
@@ -60,7 +60,8 @@ public:
 
     // ---- people
     // Sends a command and gives its reply, or an empty object when none came yet.
-    boost::json::object command(std::string_view name, boost::json::object args, std::string grant = "", std::string id = "");
+    boost::json::object command(std::string_view name, boost::json::object args, std::string grant = "",
+                                std::string id = "");
     boost::json::object enter(std::string text, entry_via via = entry_via::keypad);
     std::string grant(boost::json::object claims, bool epoch = true);
     boost::json::object open(boost::json::object claims) { return command("open", {}, grant(std::move(claims))); }

@@ -26,10 +26,10 @@ TEST_CASE("the whole story, each step an event") {
     b.door(n, false);
     b.pass(1000);
     const std::vector<std::string> wanted{
-        "daemon.started",     "deposit.reserved", "opening.authorised", "opening.opened", "opening.closed",
-        "deposit.deposited",  "deposit.confirmed", "opening.authorised", "opening.opened", "opening.closed",
-        "deposit.retrieved",  "deposit.reserved", "opening.authorised", "opening.opened", "opening.closed",
-        "deposit.deposited",  "deposit.confirmed", "opening.authorised", "opening.opened", "opening.closed",
+        "daemon.started",    "deposit.reserved",  "opening.authorised", "opening.opened", "opening.closed",
+        "deposit.deposited", "deposit.confirmed", "opening.authorised", "opening.opened", "opening.closed",
+        "deposit.retrieved", "deposit.reserved",  "opening.authorised", "opening.opened", "opening.closed",
+        "deposit.deposited", "deposit.confirmed", "opening.authorised", "opening.opened", "opening.closed",
         "deposit.retrieved"};
     CHECK(b.events == wanted);
     CHECK(b.last_event("deposit.retrieved").at("by").as_string() == "code");

@@ -8,12 +8,15 @@ using namespace test_bench;
 
 namespace {
 
-void raw(test_bench::bench& b, std::string_view name, std::string payload, bool retained = false, std::string response = "") {
+void raw(test_bench::bench& b, std::string_view name, std::string payload, bool retained = false,
+         std::string response = "") {
     b.last_answer = {};
-    b.feed(message{"locker/v1/c1/command/" + std::string(name), std::move(payload), retained, std::move(response), "corr"});
+    b.feed(message{"locker/v1/c1/command/" + std::string(name), std::move(payload), retained, std::move(response),
+                   "corr"});
 }
 
-std::string envelope(const test_bench::bench& b, std::string_view id, std::string_view reply_to, std::string_view extra = "") {
+std::string envelope(const test_bench::bench& b, std::string_view id, std::string_view reply_to,
+                     std::string_view extra = "") {
     return R"({"id":")" + std::string(id) + R"(","expires_at":")" + format_time(b.now.wall_ms + 10'000) +
            R"(","reply_to":")" + std::string(reply_to) + "\"" + std::string(extra) + "}";
 }
@@ -51,8 +54,9 @@ TEST_CASE("grants are refused for the right reason") {
     auto token = b.grant({{"act", "open"}, {"cmp", 2}});
     token[token.size() - 5] = token[token.size() - 5] == 'A' ? 'B' : 'A';
     CHECK(code_of(b.command("open", {}, token)) == "bad_signature");
-    const auto other = mint_grant({{"aud", "c1"}, {"jti", "j"}, {"iat", now_s}, {"exp", now_s + 9}, {"act", "open"}, {"cmp", 1}},
-                                  {"stranger", {}});
+    const auto other =
+        mint_grant({{"aud", "c1"}, {"jti", "j"}, {"iat", now_s}, {"exp", now_s + 9}, {"act", "open"}, {"cmp", 1}},
+                   {"stranger", {}});
     CHECK(code_of(b.command("open", {}, other)) == "unknown_key");
     CHECK(b.pulses.size() == 1);
 }
@@ -71,7 +75,8 @@ TEST_CASE("grants are bound to their channel") {
     CHECK(code_of(b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 1}}, false))) == "stale_epoch");
     const auto now_s = b.now.wall_ms / 1000;
     CHECK(ok(b.enter(b.grant({{"act", "open"}, {"cmp", 1}, {"exp", now_s + 24 * 3600}}, false))));
-    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"exp", now_s + 24 * 3600 + 1}}, false))) == "malformed");
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"exp", now_s + 24 * 3600 + 1}}, false))) ==
+          "malformed");
 }
 
 TEST_CASE("an untrusted clock: judged by the floor, raised by iat; nbf is ignored") {
@@ -80,7 +85,8 @@ TEST_CASE("an untrusted clock: judged by the floor, raised by iat; nbf is ignore
     CHECK(ok(b.open({{"act", "open"}, {"cmp", 1}, {"nbf", s + 3600}})));
     CHECK(b.count("clock.untrusted") == 1);
     CHECK(b.retained.at("locker/v1/c1/alarm/clock_untrusted") != "");
-    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"iat", s - 500}, {"exp", s - 440}}, false))) == "expired");
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 2}, {"iat", s - 500}, {"exp", s - 440}}, false))) ==
+          "expired");
 }
 
 TEST_CASE("the same id with the same content is one deed; other content is malformed") {
@@ -128,7 +134,8 @@ TEST_CASE("the envelope: retained, malformed, expired, and where replies go") {
     CHECK(b.last_answer.empty());  // too deep: not even the id is read
     raw(b, "snapshot", envelope(b, "a", "locker/v1/c1/reply/me") + std::string(1 << 20, ' '));
     CHECK(b.last_answer.empty());
-    for (const auto* elsewhere : {"locker/v1/c2/reply/me", "locker/v1/c1/reply/", "locker/v1/c1/reply/a/b", "homeassistant/x"}) {
+    for (const auto* elsewhere :
+         {"locker/v1/c2/reply/me", "locker/v1/c1/reply/", "locker/v1/c1/reply/a/b", "homeassistant/x"}) {
         const auto before = b.published.size();
         raw(b, "disable", envelope(b, "a", elsewhere, R"(,"args":{"compartment":1,"reason":"x"})"));
         CHECK(b.published.size() == before);

@@ -122,7 +122,8 @@ TEST_CASE("thirty wrong codes in a day raise the alarm") {
 
 TEST_CASE("what cannot be read is malformed and charges nothing") {
     bench b;
-    for (const auto* text : {"", "12345678", "1234567890", "12 34  56789", "abc", "#123456789", "x#123456789", "1#", "a.b.c"}) {
+    for (const auto* text :
+         {"", "12345678", "1234567890", "12 34  56789", "abc", "#123456789", "x#123456789", "1#", "a.b.c"}) {
         CHECK(code_of(b.enter(text)) == "malformed");
     }
     CHECK(code_of(b.enter(std::string(100'000, '1'))) == "malformed");

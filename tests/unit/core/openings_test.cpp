@@ -109,7 +109,8 @@ TEST_CASE("a jammed deposit moves on under an opening of its own, and the jammed
     CHECK(ok(b.last_answer));
     CHECK(b.last_answer.at("result").at("compartment").as_int64() == 2);
     CHECK(b.last_event("deposit.moved").at("from").as_int64() == 1);
-    CHECK(b.last_event("opening.authorised").at("after").as_int64() == b.last_event("opening.jammed").at("opening").as_int64());
+    CHECK(b.last_event("opening.authorised").at("after").as_int64() ==
+          b.last_event("opening.jammed").at("opening").as_int64());
     CHECK(b.compartment(1).at("use").as_string() == "suspected");
     CHECK(b.compartment(2).at("use").as_string() == "reserved");
     CHECK(b.count("opening.authorised") == 2);

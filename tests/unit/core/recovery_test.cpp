@@ -59,8 +59,7 @@ TEST_CASE("a door shut while lockerd was down: an intake counts, a collection se
     CHECK(b.count("deposit.retrieved") == 1);
 }
 
-TEST_CASE("a door shut behind a silent board counts for an intake, however soon")
-{
+TEST_CASE("a door shut behind a silent board counts for an intake, however soon") {
     bench b;
     REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
     b.pass(300);

@@ -27,7 +27,8 @@ TEST_CASE("a code is read as people write it, and nothing else is") {
     CHECK(*parse_code("847552247") == 84755224U);
     CHECK(*parse_code("847 552 247") == 84755224U);
     CHECK(*parse_code("8 4 7 5 5 2 2 4 7") == 84755224U);
-    for (const auto* text : {"", " 847552247", "847552247 ", "847  552247", "84755224", "8475522471", "84755224x", "８４7552247"}) {
+    for (const auto* text :
+         {"", " 847552247", "847552247 ", "847  552247", "84755224", "8475522471", "84755224x", "８４7552247"}) {
         CHECK(parse_code(text).error() == error_code::malformed);
     }
     CHECK(parse_code("847552248").error() == error_code::typo);
@@ -42,6 +43,7 @@ TEST_CASE("derivation: one cabinet's key opens nothing of another") {
     CHECK(deposit_key(one, "dep-1") != deposit_key(two, "dep-1"));
     CHECK(deposit_key(one, "dep-1") != deposit_key(one, "dep-2"));
     // protocol/CODES.md, vector 1; recomputed with openssl and oathtool in tests/e2e.
-    CHECK(to_hex(deposit_key(one, "dep-1")) == to_hex(hmac_sha256(one, bytes_of(std::string_view("locker/pickup/v1\0dep-1", 22)))));
+    CHECK(to_hex(deposit_key(one, "dep-1")) ==
+          to_hex(hmac_sha256(one, bytes_of(std::string_view("locker/pickup/v1\0dep-1", 22)))));
     CHECK(pickup_code(deposit_key(one, "dep-1"), 0).size() == 9);
 }

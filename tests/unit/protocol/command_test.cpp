@@ -39,9 +39,12 @@ TEST_CASE("the digest is of the content: order of members and blanks do not matt
     const auto digest = [](std::string_view name, std::string_view args) {
         return parse_command(name, message(args)).content->digest;
     };
-    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") == digest("disable", R"({ "reason":"x", "compartment":1 })"));
-    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") != digest("disable", R"({"compartment":2,"reason":"x"})"));
-    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") != digest("enable", R"({"compartment":1,"reason":"x"})"));
+    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") ==
+          digest("disable", R"({ "reason":"x", "compartment":1 })"));
+    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") !=
+          digest("disable", R"({"compartment":2,"reason":"x"})"));
+    CHECK(digest("disable", R"({"compartment":1,"reason":"x"})") !=
+          digest("enable", R"({"compartment":1,"reason":"x"})"));
 }
 
 TEST_CASE("an id is read even when the rest is wrong, so that the error can be told") {

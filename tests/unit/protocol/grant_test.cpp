@@ -9,7 +9,7 @@ using boost::json::object;
 namespace {
 
 constexpr std::string_view seed_text = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";  // RFC 8037 A.1 "d"
-constexpr std::string_view x_text = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";    // RFC 8037 A.2 "x"
+constexpr std::string_view x_text = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";     // RFC 8037 A.2 "x"
 
 const signing_key signer{"k1", *as_key(*from_base64url(seed_text))};
 
@@ -24,8 +24,7 @@ std::string with(std::string_view member, const boost::json::value& value) {
 }
 
 std::string token_of(const object& header, const object& body) {
-    const std::string input =
-        to_base64url(bytes_of(serialize(header))) + "." + to_base64url(bytes_of(serialize(body)));
+    const std::string input = to_base64url(bytes_of(serialize(header))) + "." + to_base64url(bytes_of(serialize(body)));
     return input + "." + to_base64url(ed25519_sign(signer.seed, bytes_of(input)));
 }
 
@@ -65,8 +64,14 @@ TEST_CASE("every single bit of a token matters") {
 TEST_CASE("header: the algorithm is pinned, the type and the key id are needed") {
     const object good{{"alg", "EdDSA"}, {"typ", "locker-grant+jwt"}, {"kid", "k1"}};
     CHECK(parse_grant(token_of(good, claims())).has_value());
-    for (const auto& [member, value] : std::initializer_list<std::pair<std::string_view, boost::json::value>>{
-             {"alg", "none"}, {"alg", "HS256"}, {"alg", "ES256"}, {"alg", nullptr}, {"typ", "JWT"}, {"kid", nullptr}, {"crit", 1}}) {
+    for (const auto& [member, value] :
+         std::initializer_list<std::pair<std::string_view, boost::json::value>>{{"alg", "none"},
+                                                                                {"alg", "HS256"},
+                                                                                {"alg", "ES256"},
+                                                                                {"alg", nullptr},
+                                                                                {"typ", "JWT"},
+                                                                                {"kid", nullptr},
+                                                                                {"crit", 1}}) {
         object header = good;
         header[member] = value;
         CHECK(parse_grant(token_of(header, claims())).error().code == error_code::malformed);
@@ -75,10 +80,26 @@ TEST_CASE("header: the algorithm is pinned, the type and the key id are needed")
 
 TEST_CASE("claims: types, bounds, and what each act needs") {
     const std::vector<std::pair<std::string_view, boost::json::value>> wrong{
-        {"aud", boost::json::value(boost::json::array{"c1"})}, {"aud", nullptr}, {"jti", ""}, {"jti", "a b"}, {"iat", 1000.5}, {"iat", "1000"},
-        {"exp", 1000}, {"exp", nullptr}, {"act", "fly"}, {"cmp", 0}, {"cmp", 1000}, {"cmp", nullptr}, {"dep", "a/b"},
-        {"size", "XL"}, {"kind", "gift"}, {"accessible", "yes"}, {"epoch", 7}, {"sub", boost::json::value(std::string(300, 'x'))},
-        {"act", "deposit"}, {"act", "collect"}};
+        {"aud", boost::json::value(boost::json::array{"c1"})},
+        {"aud", nullptr},
+        {"jti", ""},
+        {"jti", "a b"},
+        {"iat", 1000.5},
+        {"iat", "1000"},
+        {"exp", 1000},
+        {"exp", nullptr},
+        {"act", "fly"},
+        {"cmp", 0},
+        {"cmp", 1000},
+        {"cmp", nullptr},
+        {"dep", "a/b"},
+        {"size", "XL"},
+        {"kind", "gift"},
+        {"accessible", "yes"},
+        {"epoch", 7},
+        {"sub", boost::json::value(std::string(300, 'x'))},
+        {"act", "deposit"},
+        {"act", "collect"}};
     for (const auto& [member, v] : wrong) {
         const auto g = parse_grant(with(member, v));
         REQUIRE_FALSE(g.has_value());
@@ -98,8 +119,8 @@ TEST_CASE("base64url has one spelling") {
 }
 
 TEST_CASE("the key ring names what is wrong with it") {
-    const std::string good = R"({"version":2,"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":")" + std::string(x_text) +
-                             R"(","acts":["open","settle"]}]})";
+    const std::string good = R"({"version":2,"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":")" +
+                             std::string(x_text) + R"(","acts":["open","settle"]}]})";
     const auto ring = parse_key_ring(good);
     REQUIRE(ring.has_value());
     CHECK(ring->version == 2);

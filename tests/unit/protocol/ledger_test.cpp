@@ -6,7 +6,8 @@
 using namespace locker;
 
 TEST_CASE("the hash covers every member") {
-    ledger_row row{7, 1'800'000'000'000, 5000, "boot", "deposit.reserved", "compartment/3", R"({"deposit":"d"})", {}, {}};
+    ledger_row row{7, 1'800'000'000'000, 5000, "boot", "deposit.reserved", "compartment/3", R"({"deposit":"d"})", {},
+                   {}};
     const auto base = ledger_hash(row);
     const auto differs = [&](auto change) {
         ledger_row other = row;
@@ -28,11 +29,12 @@ TEST_CASE("the hash covers every member") {
 
 TEST_CASE("a cloud event carries the row's data byte for byte") {
     ledger_row row{7, 1'800'000'000'123, 0, "b", "deposit.reserved", "compartment/3", R"({"deposit":"d"})", {}, {}};
-    CHECK(cloud_event(row, "locker/v1/c1") ==
-          R"({"specversion":"1.0","id":"00000000000000000007","source":"locker/v1/c1","type":"locker.deposit.reserved",)"
-          R"("time":"2027-01-15T08:00:00.123Z","sequence":"00000000000000000007","subject":"compartment/3",)"
-          R"("ledgerhead":"0000000000000000000000000000000000000000000000000000000000000000",)"
-          R"("datacontenttype":"application/json","data":{"deposit":"d"}})");
+    CHECK(
+        cloud_event(row, "locker/v1/c1") ==
+        R"({"specversion":"1.0","id":"00000000000000000007","source":"locker/v1/c1","type":"locker.deposit.reserved",)"
+        R"("time":"2027-01-15T08:00:00.123Z","sequence":"00000000000000000007","subject":"compartment/3",)"
+        R"("ledgerhead":"0000000000000000000000000000000000000000000000000000000000000000",)"
+        R"("datacontenttype":"application/json","data":{"deposit":"d"}})");
 }
 
 TEST_CASE("members that do not apply are left out") {
