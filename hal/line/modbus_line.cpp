@@ -213,9 +213,10 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
     }
     if (length < header + 5 ||
         !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
-        error_ = "the echo differs from what was written";
         errno = EMBBADDATA;
-        return failed(board, true);
+        const auto result = failed(board, true);
+        error_ = "the echo differs from what was written";
+        return result;
     }
     return line_result::ok;
 }

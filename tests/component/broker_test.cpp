@@ -1,0 +1,175 @@
+// Paho's traps, against a real Mosquitto.
+#include "hal/broker/paho_broker.hpp"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+
+#include "tests/component/temporary.hpp"
+
+using namespace locker;
+using namespace std::chrono_literals;
+
+namespace {
+
+int free_port() {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in here{};
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof here;
+    bind(fd, reinterpret_cast<sockaddr*>(&here), size);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&here), &size);
+    close(fd);
+    return ntohs(here.sin_port);
+}
+
+class mosquitto {
+public:
+    explicit mosquitto(int port) : port_(port) { start(); }
+    ~mosquitto() { end(); }
+    void start() {
+        const auto file = folder_.file("mosquitto.conf");
+        std::ofstream(file) << "listener " << port_ << " 127.0.0.1\nallow_anonymous true\npersistence false\n"
+                            << (geteuid() == 0 ? "user root\n" : "") << "log_dest none\n";
+        pid_ = fork();
+        if (pid_ == 0) {
+            (void)!freopen("/dev/null", "w", stderr);
+            execlp("mosquitto", "mosquitto", "-c", file.c_str(), nullptr);
+            execl("/usr/sbin/mosquitto", "mosquitto", "-c", file.c_str(), nullptr);
+            _exit(127);
+        }
+    }
+    void end() {
+        if (pid_ > 0) {
+            kill(pid_, SIGKILL);
+            waitpid(pid_, nullptr, 0);
+            pid_ = 0;
+        }
+    }
+
+private:
+    temporary_folder folder_;
+    int port_;
+    pid_t pid_ = 0;
+};
+
+class ear {
+public:
+    int ups = 0;
+    int downs = 0;
+    std::vector<broker_message> messages;
+    std::vector<std::uint64_t> acknowledged;
+
+    broker_listener listener() {
+        return {[this] { tell([this] { ++ups; }); }, [this](const std::string&) { tell([this] { ++downs; }); },
+                [this](broker_message m) { tell([&] { messages.push_back(std::move(m)); }); },
+                [this](std::uint64_t token) { tell([&] { acknowledged.push_back(token); }); }};
+    }
+    template <typename Condition>
+    bool wait(Condition condition, std::chrono::milliseconds at_most = 20s) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, at_most, condition);
+    }
+
+private:
+    template <typename F>
+    void tell(F f) {
+        const std::lock_guard lock(mutex_);
+        f();
+        changed_.notify_all();
+    }
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+broker_settings settings_for(int port, int version, const std::string& id) {
+    broker_settings s;
+    s.uri = "mqtt://127.0.0.1:" + std::to_string(port);
+    s.client_id = id;
+    s.version = version;
+    s.will_topic = id + "/status";
+    s.will_payload = "gone";
+    s.subscriptions = {"c/command/+"};
+    return s;
+}
+
+// Tries as the runtime does, until the broker has come up.
+bool connect(paho_broker& b, ear& e) {
+    for (int i = 0; i < 100; ++i) {
+        const int ups = e.ups;
+        const int downs = e.downs;
+        b.connect();
+        e.wait([&] { return e.ups > ups || e.downs > downs; });
+        if (e.ups > ups) {
+            return true;
+        }
+        e.wait([] { return false; }, 50ms);
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("broker: acknowledged by token; killed: told down; back: connects anew; v5 and 3.1.1") {
+    for (const int version : {5, 4}) {
+        CAPTURE(version);
+        const int port = free_port();
+        mosquitto m(port);
+        ear e;
+        paho_broker b(settings_for(port, version, "c"), e.listener());
+        REQUIRE(connect(b, e));
+        REQUIRE(b.publish("c/event/x", "1", 1, false, "", 41));
+        REQUIRE(e.wait([&] { return e.acknowledged == std::vector<std::uint64_t>{41}; }));
+        const int downs = e.downs;
+        m.end();
+        REQUIRE(e.wait([&] { return e.downs > downs; }));
+        CHECK(!b.publish("c/event/x", "2", 1, false, "", 42));  // nothing is queued behind our back
+        m.start();
+        REQUIRE(connect(b, e));
+        REQUIRE(b.publish("c/event/x", "3", 1, false, "", 43));
+        REQUIRE(e.wait([&] { return e.acknowledged.back() == 43; }));
+        CHECK(e.acknowledged.size() == 2);
+    }
+}
+
+TEST_CASE("broker: response topic and correlation of MQTT v5 arrive; the retained flag is told") {
+    const int port = free_port();
+    mosquitto m(port);
+    ear e;
+    ear other;
+    paho_broker b(settings_for(port, 5, "c"), e.listener());
+    REQUIRE(connect(b, e));
+    auto s = settings_for(port, 5, "other");
+    s.subscriptions = {"c/reply/+"};
+    paho_broker o(s, other.listener());
+    REQUIRE(connect(o, other));
+    REQUIRE(b.publish("c/reply/x", "{}", 1, false, "corr", 0));
+    REQUIRE(other.wait([&] { return !other.messages.empty(); }));
+    CHECK(other.messages.front().correlation == "corr");
+    REQUIRE(o.publish("c/command/open", "{}", 1, true, "", 0));
+    REQUIRE(e.wait([&] { return !e.messages.empty(); }));
+    ear late;
+    auto again = settings_for(port, 5, "late");
+    paho_broker l(again, late.listener());
+    REQUIRE(connect(l, late));
+    REQUIRE(late.wait([&] { return !late.messages.empty(); }));
+    CHECK(late.messages.front().retained);
+}
+
+TEST_CASE("broker: nobody there: told down, and a client that never connected ends at once") {
+    ear e;
+    paho_broker b(settings_for(free_port(), 5, "c"), e.listener());
+    b.connect();
+    REQUIRE(e.wait([&] { return e.downs == 1; }));
+    CHECK(!b.publish("c/event/x", "1", 1, false, "", 1));
+}

@@ -1,0 +1,193 @@
+// The ledger's file: real SQLite on a real disk, processes killed, limits hit.
+#include "hal/store/sqlite_store.hpp"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/component/temporary.hpp"
+
+using namespace locker;
+
+namespace {
+
+ledger_row row(std::uint64_t sequence, const digest256& previous) {
+    ledger_row r{sequence, 1000, 10, "boot", "daemon.started", "", "{}", previous, {}};
+    r.hash = ledger_hash(r);
+    return r;
+}
+
+transaction one_row(std::uint64_t sequence) {
+    transaction tx;
+    tx.rows.push_back(row(sequence, {}));
+    return tx;
+}
+
+state_write put(std::string kind, std::string key, std::string value, std::int64_t until = 0) {
+    return {std::move(kind), std::move(key), std::move(value), until};
+}
+
+// Runs `work` in a process of its own; its exit status.
+template <typename F>
+int in_child(F work) {
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(work());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return status;
+}
+
+void sql(const std::string& file, const char* text) {
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &db) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(db, text, nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(db);
+}
+
+}  // namespace
+
+TEST_CASE("store: what was committed is read back by the next process") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    {
+        sqlite_store s(file);
+        CHECK(s.earliest() == 0);
+        CHECK(s.all("deposit").empty());
+        auto tx = one_row(1);
+        tx.writes = {put("deposit", "b", "2"), put("deposit", "a", "1"), put("meta", "cabinet", std::string("x\0y", 3))};
+        CHECK(s.commit(tx) == commit_error::none);
+        transaction change;
+        change.writes = {put("deposit", "a", "3"), {"deposit", "b", std::nullopt, 0}};
+        CHECK(s.commit(change) == commit_error::none);
+    }
+    sqlite_store s(file);
+    CHECK(s.earliest() == 1);
+    CHECK(s.all("deposit") == std::vector<std::pair<std::string, std::string>>{{"a", "3"}});
+    CHECK(s.find("meta", "cabinet") == std::string("x\0y", 3));
+    CHECK(!s.find("meta", "nothing"));
+    CHECK(s.rows(1, 1, 10) == std::vector<ledger_row>{row(1, {})});
+}
+
+TEST_CASE("store: a range of rows is inclusive, in order, limited") {
+    const temporary_folder folder;
+    sqlite_store s(folder.file("locker.db"));
+    for (std::uint64_t n = 1; n <= 20; ++n) {
+        REQUIRE(s.commit(one_row(n)) == commit_error::none);
+    }
+    CHECK(s.rows(5, 7, 100).size() == 3);
+    CHECK(s.rows(5, 7, 2).back().sequence == 6);
+    CHECK(s.rows(18, UINT64_MAX, 100).size() == 3);
+    CHECK(s.rows(21, 30, 100).empty());
+}
+
+TEST_CASE("store: a transaction is whole or not at all") {
+    const temporary_folder folder;
+    sqlite_store s(folder.file("locker.db"));
+    REQUIRE(s.commit(one_row(1)) == commit_error::none);
+    auto tx = one_row(2);
+    tx.rows.push_back(row(1, {}));  // the sequence is taken
+    tx.writes = {put("deposit", "a", "1")};
+    CHECK(s.commit(tx) == commit_error::failed);
+    CHECK(!s.last_error().empty());
+    CHECK(s.rows(1, 9, 9).size() == 1);
+    CHECK(!s.find("deposit", "a"));
+    CHECK(s.commit(one_row(2)) == commit_error::none);  // and it goes on
+}
+
+TEST_CASE("store: commits and hints survive the process being killed") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    const int status = in_child([&]() -> int {
+        sqlite_store s(file);
+        transaction hint;
+        hint.hint = true;
+        hint.writes = {put("opening", "1", "passed")};
+        const bool good = s.commit(one_row(1)) == commit_error::none && s.commit(hint) == commit_error::none;
+        return good ? kill(getpid(), SIGKILL) : 1;
+    });
+    REQUIRE(WIFSIGNALED(status));
+    sqlite_store s(file);
+    CHECK(s.earliest() == 1);
+    CHECK(s.find("opening", "1") == "passed");
+}
+
+TEST_CASE("store: a medium that takes no more is told, nothing half is left, and it goes on when there is space") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    const int status = in_child([&]() -> int {
+        signal(SIGXFSZ, SIG_IGN);
+        sqlite_store s(file);
+        if (s.commit(one_row(1)) != commit_error::none) {
+            return 1;
+        }
+        const rlimit small{100'000, RLIM_INFINITY};
+        setrlimit(RLIMIT_FSIZE, &small);
+        transaction big;
+        big.rows = {row(2, {})};
+        for (int i = 0; i < 100; ++i) {
+            big.writes.push_back(put("deposit", std::to_string(i), std::string(4000, 'x')));
+        }
+        if (s.commit(big) == commit_error::none || !s.rows(2, 2, 1).empty() || s.find("deposit", "0")) {
+            return 2;
+        }
+        const rlimit free{RLIM_INFINITY, RLIM_INFINITY};
+        setrlimit(RLIMIT_FSIZE, &free);
+        return s.commit(big) == commit_error::none && s.find("deposit", "99") ? 0 : 3;
+    });
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("store: pruning by age and by number touches only rows that have an end") {
+    const temporary_folder folder;
+    sqlite_store s(folder.file("locker.db"));
+    transaction tx;
+    tx.writes = {put("command", "kept", "v")};
+    for (int i = 1; i <= 10; ++i) {
+        tx.writes.push_back(put("command", std::to_string(i), "v", i * 10));
+    }
+    REQUIRE(s.commit(tx) == commit_error::none);
+    transaction by_age;
+    by_age.prunes = {{"command", 30, UINT64_MAX}};
+    REQUIRE(s.commit(by_age) == commit_error::none);
+    CHECK(s.all("command").size() == 9);  // 10 and 20 went
+    transaction by_number;
+    by_number.prunes = {{"command", 0, 3}};
+    REQUIRE(s.commit(by_number) == commit_error::none);
+    CHECK(s.all("command").size() == 4);
+    CHECK(s.find("command", "kept"));
+    CHECK(s.find("command", "10"));
+    CHECK(!s.find("command", "7"));
+}
+
+TEST_CASE("store: a damaged file and one of a newer major version are refused with a sentence") {
+    const temporary_folder folder;
+    const auto damaged = folder.file("damaged.db");
+    std::ofstream(damaged) << std::string(8192, 'x');
+    CHECK_THROWS_WITH_AS(sqlite_store s(damaged), doctest::Contains("damaged.db"), std::runtime_error);
+    const auto newer = folder.file("newer.db");
+    sql(newer, "PRAGMA user_version=1000");
+    CHECK_THROWS_WITH_AS(sqlite_store s(newer), doctest::Contains("newer major version"), std::runtime_error);
+    CHECK_THROWS_AS(sqlite_store s(folder.file("no/such/folder.db")), std::runtime_error);
+    CHECK_THROWS_AS(sqlite_store s(folder.file("missing.db"), sqlite_store::mode::read_only), std::runtime_error);
+}
+
+TEST_CASE("store: a file of a later minor version is read and written") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    {
+        sqlite_store s(file);
+        REQUIRE(s.commit(one_row(1)) == commit_error::none);
+    }
+    sql(file, "CREATE TABLE later (x); PRAGMA user_version=7");
+    sqlite_store s(file);
+    CHECK(s.rows(1, 1, 1).size() == 1);
+    CHECK(s.commit(one_row(2)) == commit_error::none);
+}

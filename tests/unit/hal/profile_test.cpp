@@ -1,0 +1,76 @@
+#include "hal/boards/profile.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+using locker::board_profile;
+using locker::parse_profile;
+
+namespace {
+
+bool complains(const std::string& text, const std::string& about) {
+    const auto result = parse_profile(text);
+    const auto* mistakes = std::get_if<std::vector<std::string>>(&result);
+    return mistakes != nullptr && std::any_of(mistakes->begin(), mistakes->end(),
+                                              [&](const std::string& m) { return m.find(about) != std::string::npos; });
+}
+
+const std::string good = R"(name = "x"
+title = "X"
+source = "its data sheet"
+relays = 8
+inputs = 8
+[line]
+baud = 9600
+timeout_ms = 150
+gap_ms = 0
+[pulse]
+kind = "flash-coil"
+base = 0x0200
+unit_ms = 100
+max_units = 30
+)";
+
+std::string with(std::string_view from, std::string_view to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE("profiles: every one that is built in is whole, has a source and a name of its own") {
+    std::set<std::string> names;
+    for (const auto& built_in : locker::builtin_profile_texts()) {
+        CAPTURE(built_in.file);
+        const auto result = parse_profile(built_in.text);
+        const auto* p = std::get_if<board_profile>(&result);
+        REQUIRE(p != nullptr);
+        CHECK(names.insert(p->name).second);
+        CHECK(!p->source.empty());
+        CHECK(p->relays >= 1);
+        CHECK(p->pulse_max_units * p->pulse_unit_ms <= 5000);  // no lock bears more
+    }
+    CHECK(names.count("waveshare-8ch-d") == 1);
+}
+
+TEST_CASE("profiles: a good one is read to the letter") {
+    const auto result = parse_profile(good);
+    const auto* p = std::get_if<board_profile>(&result);
+    REQUIRE(p != nullptr);
+    CHECK(p->pulse_base == 0x0200);
+    CHECK(p->timeout_ms == 150);
+}
+
+TEST_CASE("profiles: each mistake is named") {
+    CHECK(complains("name = ", ""));
+    CHECK(complains(with("relays = 8", "relays = 0"), "relays"));
+    CHECK(complains(with("relays = 8", "relays = \"8\""), "relays"));
+    CHECK(complains(with("inputs = 8", "inputs = 99"), "inputs"));
+    CHECK(complains(with("source = \"its data sheet\"\n", ""), "source"));
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"hold\""), "kind"));
+    CHECK(complains(with("gap_ms = 0", "gap_ms = 0\ncolour = 1"), "colour"));
+}
