@@ -54,7 +54,7 @@ struct sentence {
 // A request that was understood and turned down, or not understood. `detail` names the place and the mend, for the
 // engineer who reads the reply; it never holds a code, a token or a key.
 struct refusal {
-    error_code code;
+    error_code code = error_code::malformed;
     std::string detail;
     bool operator==(const refusal&) const = default;
 };

@@ -48,6 +48,8 @@ class Process:
     def __init__(self, args, log, **kwargs):
         self.log = pathlib.Path(log)
         self.out = open(self.log, "ab")
+        # It ends with us, however we end.
+        args = ["setpriv", "--pdeathsig", "TERM", *args]
         self.popen = subprocess.Popen([str(a) for a in args], stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL, **kwargs)
 
     def running(self):
@@ -185,6 +187,7 @@ class Stand:
         self.sim_socket = self.folder / "sim.sock"
         self.socket = self.folder / "state" / "control.sock"
         self.keys = self.folder / "keys"
+        self.bin = BIN
         self.config = self.folder / "lockerd.toml"
         self.broker = self.sim = self.daemon = self.mqtt = None
         if not self.keys.exists():

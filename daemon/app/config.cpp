@@ -4,6 +4,7 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -34,7 +35,7 @@ public:
         if (n == nullptr) {
             return std::nullopt;
         }
-        const auto value = n->value_exact<std::string>();
+        auto value = n->value_exact<std::string>();
         if (!value || value->empty() || value->size() > most) {
             wrong(key, fmt::format("a text of 1 to {} bytes in quotes is wanted", most));
             return std::nullopt;
@@ -240,7 +241,7 @@ private:
         auto parsed = parse_profile(text);
         if (const auto* wrong = std::get_if<std::vector<std::string>>(&parsed)) {
             for (const auto& what : *wrong) {
-                s.wrong("folder", from + ": " + what);
+                s.wrong("folder", fmt::format("{}: {}", from, what));
             }
             return;
         }
@@ -295,7 +296,10 @@ private:
             if (tcp) {
                 const auto colon = tcp->rfind(':');
                 bus.line.host = tcp->substr(0, colon);
-                bus.line.port = colon == std::string::npos ? 0 : std::atoi(tcp->c_str() + colon + 1);
+                bus.line.port = 0;
+                if (colon != std::string::npos) {
+                    std::from_chars(tcp->data() + colon + 1, tcp->data() + tcp->size(), bus.line.port);
+                }
                 if (bus.line.host.empty() || bus.line.port < 1 || bus.line.port > 65535) {
                     s.wrong("tcp", "\"host:port\" is wanted");
                 }

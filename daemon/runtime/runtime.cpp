@@ -117,7 +117,7 @@ int runtime::run() {
                                       give(r);
                                   });
                               },
-                              [this](line_report r) {
+                              [this](const line_report& r) {
                                   asio::post(io_, [r] {
                                       log(r.up ? log_level::info : log_level::warning,
                                           fmt::format("event={} line={} {}", r.up ? "line_up" : "line_down", r.line,

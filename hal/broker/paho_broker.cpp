@@ -168,7 +168,10 @@ bool paho_broker::publish(const std::string& topic, const std::string& payload, 
         if (token == 0) {
             inner_->client.publish(m);
         } else {
-            inner_->client.publish(m, reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)), inner_->on_publish);
+            // Paho's context pointer carries the number itself: it is never followed.
+            inner_->client.publish(
+                m, reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)),  // NOLINT(performance-no-int-to-ptr)
+                inner_->on_publish);
         }
         return true;
     } catch (const mqtt::exception&) {

@@ -11,7 +11,7 @@
 
 #include "hal/boards/profile.hpp"
 
-struct _modbus;
+struct _modbus;  // NOLINT(bugprone-reserved-identifier): libmodbus named it so
 
 namespace locker {
 

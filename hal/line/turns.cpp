@@ -10,7 +10,7 @@ constexpr std::int64_t longest_pause_ms = 30'000;
 constexpr std::int64_t probe_share = 100;  // a probe costs one timeout: at most 1 % of line time
 }  // namespace
 
-turns::turns(std::vector<peer> boards) {
+turns::turns(const std::vector<peer>& boards) {
     for (const auto& b : boards) {
         state_.push_back({b, INT64_MIN, 0, 0, 0, 0});
     }

@@ -13,7 +13,7 @@ public:
         bool has_inputs = true;
         std::int64_t timeout_ms = 150;
     };
-    explicit turns(std::vector<peer> boards);
+    explicit turns(const std::vector<peer>& boards);
 
     struct turn {
         int board = -1;  // -1: nothing to do before `at`

@@ -51,7 +51,7 @@ std::size_t request_length(const bytes& b) {
     return 8;
 }
 
-class pty_line : public transport {
+class pty_line final : public transport {
 public:
     pty_line(asio::io_context& io, config c, serve s)
         : io_(io), config_(std::move(c)), serve_(std::move(s)), master_(io), idle_(io), busy_until_(clock::now()) {
@@ -175,7 +175,7 @@ private:
     clock::time_point busy_until_;
 };
 
-class tcp_line : public transport {
+class tcp_line final : public transport {
 public:
     tcp_line(asio::io_context& io, const config& c, serve s)
         : io_(io), port_(c.port), serve_(std::move(s)), acceptor_(io) {

@@ -83,7 +83,9 @@ bool is_pulse(const question& q) {
 TEST_CASE("bus: relays are dropped before the first poll and at the end; a pulse is reported and watched") {
     peer::model m;
     m.inputs = 0xFF;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     ear e;
     {
         modbus_bus bus(settings_for(p), e.listener());
@@ -108,7 +110,9 @@ TEST_CASE("bus: relays are dropped before the first poll and at the end; a pulse
 
 TEST_CASE("bus: an order whose time has passed is not sent") {
     peer::model m;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     ear e;
     modbus_bus bus(settings_for(p), e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
@@ -121,7 +125,9 @@ TEST_CASE("bus: an order whose time has passed is not sent") {
 
 TEST_CASE("bus: one coil at a time on a supply: two orders, two pulses, one after the other's end") {
     peer::model m;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     ear e;
     modbus_bus bus(settings_for(p), e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
@@ -179,7 +185,9 @@ TEST_CASE("bus: an unanswered pulse is unsure, not done") {
 
 TEST_CASE("bus: a pulled line is told once, its boards are lost, orders come back unsent") {
     peer::model m;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     ear e;
     modbus_bus bus(settings_for(p), e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));

@@ -29,7 +29,8 @@ TEST_CASE("exclusive: a second owner hears who holds it; a killed owner holds no
     }
     char byte = 0;
     REQUIRE(read(ready[0], &byte, 1) == 1);
-    CHECK_THROWS_WITH_AS(exclusive(file, "the folder"), doctest::Contains(std::to_string(child).c_str()), std::runtime_error);
+    CHECK_THROWS_WITH_AS(exclusive(file, "the folder"), doctest::Contains(std::to_string(child).c_str()),
+                         std::runtime_error);
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     CHECK_NOTHROW(exclusive(file, "the folder"));

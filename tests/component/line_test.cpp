@@ -71,7 +71,9 @@ int read_until_ok(modbus_line& line, modbus_line::peer& board, std::uint32_t& bi
 TEST_CASE("line: the frames of a read, a pulse and a drop, as the board's register list has them") {
     peer::model m;
     m.inputs = 0b10100101;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     const auto kind = profile();
     modbus_line line(serial(p));
     modbus_line::peer board{1, &kind, false};
@@ -90,7 +92,9 @@ TEST_CASE("line: the frames of a read, a pulse and a drop, as the board's regist
 
 TEST_CASE("line: a pulse is never longer than the profile allows, and never endless") {
     peer::model m;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 1ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
     const auto kind = profile();
     modbus_line line(serial(p));
     modbus_line::peer board{1, &kind, false};
@@ -169,10 +173,15 @@ TEST_CASE("line: a wrong echo leaves the pulse unconfirmed") {
 
 TEST_CASE("line: an exception says that nothing moved, on RTU and on TCP") {
     const auto kind = profile();
-    const auto refuse = [](const question& q) { return bytes{q.body[0], static_cast<std::uint8_t>(q.body[1] | 0x80U), 2}; };
-    scripted_peer on_pty(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(refuse(q)), 1ms}}; });
-    scripted_peer on_tcp(scripted_peer::kind::tcp,
-                         [&](const question& q) { return std::vector{answer{mbap(q, refuse(q)), 1ms}}; });
+    const auto refuse = [](const question& q) {
+        return bytes{q.body[0], static_cast<std::uint8_t>(q.body[1] | 0x80U), 2};
+    };
+    scripted_peer on_pty(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(refuse(q)), 1ms}};
+    });
+    scripted_peer on_tcp(scripted_peer::kind::tcp, [&](const question& q) {
+        return std::vector{answer{mbap(q, refuse(q)), 1ms}};
+    });
     for (const auto& settings : {serial(on_pty), tcp(on_tcp)}) {
         modbus_line line(settings);
         modbus_line::peer board{1, &kind, false};
@@ -241,7 +250,9 @@ TEST_CASE("line: a device that goes away ends the call, closes the line, and is 
 
 TEST_CASE("line: the profile's silence stands between an answer and the next question") {
     peer::model m;
-    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) { return std::vector{answer{rtu(m.reply(q)), 0ms}}; });
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 0ms}};
+    });
     auto kind = profile();
     kind.gap_ms = 12;
     modbus_line line(serial(p));

@@ -61,7 +61,8 @@ TEST_CASE("store: what was committed is read back by the next process") {
         CHECK(s.earliest() == 0);
         CHECK(s.all("deposit").empty());
         auto tx = one_row(1);
-        tx.writes = {put("deposit", "b", "2"), put("deposit", "a", "1"), put("meta", "cabinet", std::string("x\0y", 3))};
+        tx.writes = {put("deposit", "b", "2"), put("deposit", "a", "1"),
+                     put("meta", "cabinet", std::string("x\0y", 3))};
         CHECK(s.commit(tx) == commit_error::none);
         transaction change;
         change.writes = {put("deposit", "a", "3"), {"deposit", "b", std::nullopt, 0}};

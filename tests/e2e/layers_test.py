@@ -20,7 +20,10 @@ def test_the_tree_is_clean():
 @pytest.mark.parametrize("file,line,says", [
     ("daemon/core/cabinet.cpp", "#include <boost/asio.hpp>", "<boost/asio.hpp>"),
     ("daemon/core/cabinet.cpp", '#include "hal/store/sqlite_store.hpp"', "hal/store"),
-    ("daemon/core/work.cpp", "auto t = std::chrono::system_clock::now();", "system_clock::now"),
+    ("daemon/core/work.cpp", "auto t = std::chrono::system_clock::now();", "system_clock"),
+    ("daemon/core/work.cpp", "using c = std::chrono::steady_clock;", "steady_clock"),
+    ("daemon/core/work.cpp", "#include <thread>", "<thread>"),
+    ("daemon/core/work.cpp", "std::time(&t);", "time(&t)"),
     ("daemon/core/work.cpp", "auto t = time(nullptr);", "time(nullptr)"),
     ("protocol/grant.cpp", "std::random_device r;", "random_device"),
     ("protocol/grant.cpp", '#include "daemon/core/state.hpp"', "daemon/core"),
@@ -37,5 +40,12 @@ def test_a_breach_is_found(tmp_path, file, line, says):
     assert says in done.stdout and file in done.stdout
 
 
-def test_check_calls_it():
-    assert "scripts/layers" in (ROOT / "scripts" / "check").read_text()
+def test_check_fails_on_a_breach(tmp_path):
+    """The whole of scripts/check, in a copy of the tree."""
+    copy = tmp_path / "tree"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("build", ".git"))
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    (copy / "daemon" / "core" / "breach.cpp").write_text("#include <boost/asio.hpp>\n")
+    done = subprocess.run([copy / "scripts" / "check", "--fast"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "daemon/core/breach.cpp:1" in done.stdout
