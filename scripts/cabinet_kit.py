@@ -352,6 +352,9 @@ name = "line1"
     def push(self, number):
         self.ask_sim(do="push", door=number)
 
+    def wait_for_coils_off(self):
+        wait_for(lambda: not any(b["coils_on"] for b in self.ask_sim(do="status")["boards"]), 5, "coils off")
+
     def shut(self, number):
         """Pushes until the latch catches: while the coil still pulls, a door that is shut springs open again."""
         def latched():

@@ -42,7 +42,7 @@ def test_an_example_of_every_event_and_error():
                              (PROTOCOL / "event.cpp").read_text()))
     assert events == in_code
     errors = set(SCHEMAS["reply.schema.json"]["oneOf"][1]["properties"]["error"]["properties"]["code"]["enum"])
-    assert errors == set(re.findall(r'^    \{"([a-z_]+)", \{"', (PROTOCOL / "error.cpp").read_text(), re.M))
+    assert errors == set(re.findall(r'^    \{"([a-z_]+)",\s+\{"', (PROTOCOL / "error.cpp").read_text(), re.M))
 
 
 def test_asyncapi_references():

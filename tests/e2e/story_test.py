@@ -161,6 +161,7 @@ def test_daemon_killed_between_authority_and_outcome(stand):
     id = s.mqtt.send("verify", {"code": s.code("t-1")})
     s.mqtt.event("opening.authorised", deposit="t-1", purpose="collect")
     s.daemon.end(signal.SIGKILL)
+    s.wait_for_coils_off()  # else the pulse that runs would open the door that is mended
     s.fault("jam", on=False, door=n)
     before = s.door(n)["openings"]
     s.start_daemon()
@@ -186,7 +187,7 @@ def test_killed_again_and_again(stand):
         s.daemon.end(signal.SIGKILL)
         openings = [d["openings"] for d in s.ask_sim(do="status")["doors"]]
         # a coil that was on when the daemon died ends by the board's own timer
-        wait_for(lambda: not any(b["coils_on"] for b in s.ask_sim(do="status")["boards"]), 3, "coils off")
+        s.wait_for_coils_off()
         settled = wait_for(lambda: [d["openings"] for d in s.ask_sim(do="status")["doors"]])
         s.start_daemon()
         assert [d["openings"] for d in s.ask_sim(do="status")["doors"]] == settled, openings
