@@ -1,6 +1,10 @@
 #include "daemon/core/cabinet.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <memory>
+#include <stdexcept>
 
 #include "daemon/core/commands.hpp"
 #include "daemon/core/credentials.hpp"
@@ -133,10 +137,31 @@ void stamp_changes(work& w, const state& before) {
     }
 }
 
+// A compartment that is no longer configured is forgotten, unless something may lie in it.
+void leave_out_removed(const cabinet_config& config, durable& d) {
+    std::erase_if(d.compartments, [&](const auto& entry) {
+        const auto& [number, c] = entry;
+        const bool configured = std::any_of(config.compartments.begin(), config.compartments.end(),
+                                            [n = number](const auto& wired) { return wired.number == n; });
+        if (configured) {
+            return false;
+        }
+        if (!c.deposit.empty() || !c.suspicion.empty()) {
+            throw std::runtime_error(fmt::format(
+                "compartment {} is not in the configuration, but {}; put it back into the configuration and settle it",
+                number, c.deposit.empty() ? "something may lie in it" : "holds deposit " + c.deposit));
+        }
+        std::erase_if(d.openings, [n = number](const auto& o) { return o.second.compartment == n; });
+        std::erase_if(d.deposits, [n = number](const auto& one) { return one.second.compartment == n; });
+        return true;
+    });
+}
+
 }  // namespace
 
 cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
+    leave_out_removed(config_, state_.d);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
     state_.l.board_since_ms.assign(config_.boards.size(), 0);
 }

@@ -27,15 +27,22 @@ struct paho_broker::inner : public virtual mqtt::callback {
     broker_settings settings;
     broker_listener listener;
     mqtt::async_client client;
+    std::atomic<bool> connecting{false};  // a connect is under way: Paho tells its result twice
     std::atomic<bool> connected{false};
 
     // Result of a connect: subscribes, then tells.
     struct connect_listener : public virtual mqtt::iaction_listener {
         inner& owner;
         explicit connect_listener(inner& o) : owner(o) {}
-        void on_success(const mqtt::token&) override { owner.subscribe(); }
+        void on_success(const mqtt::token&) override {
+            if (owner.connecting.exchange(false)) {
+                owner.subscribe();
+            }
+        }
         void on_failure(const mqtt::token& t) override {
-            owner.tell_down("refused or unreachable, code " + std::to_string(t.get_return_code()));
+            if (owner.connecting.exchange(false)) {
+                owner.tell_down("refused or unreachable, code " + std::to_string(t.get_return_code()));
+            }
         }
     } on_connect{*this};
 
@@ -43,8 +50,9 @@ struct paho_broker::inner : public virtual mqtt::callback {
         inner& owner;
         explicit subscribe_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token&) override {
-            owner.connected = true;
-            owner.listener.up();
+            if (!owner.connected.exchange(true)) {
+                owner.listener.up();
+            }
         }
         void on_failure(const mqtt::token&) override { owner.tell_down("the broker refused the subscriptions"); }
     } on_subscribe{*this};
@@ -146,10 +154,13 @@ void paho_broker::connect() {
         ssl.set_verify(true);
         o.set_ssl(ssl);
     }
+    inner_->connecting = true;
     try {
         inner_->client.connect(o, nullptr, inner_->on_connect);
     } catch (const mqtt::exception& e) {
-        inner_->tell_down(e.what());
+        if (inner_->connecting.exchange(false)) {
+            inner_->tell_down(e.what());
+        }
     }
 }
 

@@ -129,6 +129,7 @@ TEST_CASE("broker: acknowledged by token; killed: told down; back: connects anew
         paho_broker b(settings_for(port, version, "c"), e.listener());
         REQUIRE(connect(b, e));
         REQUIRE(b.publish("c/event/x", "1", 1, false, "", 41));
+        CHECK(e.ups == 1);  // Paho tells a connect's success twice
         REQUIRE(e.wait([&] { return e.acknowledged == std::vector<std::uint64_t>{41}; }));
         const int downs = e.downs;
         m.end();
@@ -172,4 +173,5 @@ TEST_CASE("broker: nobody there: told down, and a client that never connected en
     b.connect();
     REQUIRE(e.wait([&] { return e.downs == 1; }));
     CHECK(!b.publish("c/event/x", "1", 1, false, "", 1));
+    CHECK(!e.wait([&] { return e.downs > 1; }, 200ms));
 }

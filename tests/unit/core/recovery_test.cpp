@@ -1,6 +1,8 @@
 // Starts after a crash: doors are read before outcomes are given, nothing is pulsed.
 #include <doctest/doctest.h>
 
+#include <stdexcept>
+
 #include "tests/unit/core/bench.hpp"
 
 using namespace test_bench;
@@ -126,4 +128,20 @@ TEST_CASE("judged time never goes below its floor") {
     b.now.wall_ms -= 365 * day;
     b.start();
     CHECK(b.disk.ledger.back().wall_ms >= floor);
+}
+
+TEST_CASE("a compartment taken out of the configuration is forgotten; one that may hold something stops the start") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(n == 1);
+    const auto whole = b.config;
+    b.config.compartments.pop_back();
+    b.start();
+    CHECK(b.core->view().d.compartments.count(6) == 0);
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 5}})));
+    b.config.compartments.erase(b.config.compartments.begin());
+    CHECK_THROWS_WITH_AS(cabinet(b.config, b.disk), doctest::Contains("holds deposit d1"), std::runtime_error);
+    b.config = whole;
+    b.start();
+    CHECK(ok(b.enter(b.code("d1", 0))));
 }
