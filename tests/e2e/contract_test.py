@@ -1,11 +1,20 @@
 """The contract's own documents: each example fits its schema, each reference leads somewhere, names match the code."""
+import base64
+import hashlib
+import hmac
 import json
+import os
 import pathlib
 import re
+import subprocess
 
 import jsonschema
+import jwt
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from cabinet_kit import BIN
 
 PROTOCOL = pathlib.Path(__file__).resolve().parent.parent.parent / "protocol"
 SCHEMAS = {p.name: json.loads(p.read_text()) for p in (PROTOCOL / "schemas").glob("*.json")}
@@ -69,3 +78,44 @@ def test_asyncapi_references():
             assert (PROTOCOL / ref).exists(), ref
     for channel in document["channels"].values():
         assert set(re.findall(r"{(\w+)}", channel["address"])) == set(channel["parameters"])
+
+
+def codes_document():
+    return (PROTOCOL / "CODES.md").read_text()
+
+
+def test_code_vectors_of_the_document(tmp_path):
+    """The document's codes, by lockerctl, by OATH Toolkit and by the standard library."""
+    text = codes_document()
+    key = re.search(r"Cabinet key `([0-9a-f]{64})`", text)[1]
+    file = tmp_path / "cabinet.key"
+    file.write_text(key)
+    file.chmod(0o600)
+    derived = hmac.new(bytes.fromhex(key), b"locker/pickup/v1\x00return-1", hashlib.sha256).hexdigest()
+    assert derived == re.search(r"\| deposit key \| `([0-9a-f]{64})`", text)[1]
+    issues = dict(re.findall(r"\| issue (\d) \| `(\d{9})`", text))
+    assert len(issues) == 3
+    for issue, code in issues.items():
+        oath = subprocess.run(["oathtool", "--hotp", "-d", "8", "-c", issue, derived], capture_output=True, text=True, check=True)
+        assert oath.stdout.strip() == code[:8]
+        ours = subprocess.run([BIN / "lockerctl", "mint", "code", "--key", file, "--deposit", "return-1", "--issue", issue],
+                              capture_output=True, text=True, check=True)
+        assert ours.stdout.strip().replace(" ", "") == code
+
+
+def test_the_documents_shell_recipe():
+    """openssl and oathtool alone, as CODES.md says."""
+    text = codes_document()
+    recipe = re.search(r"```sh\n(DK=.*?)```", text, re.S)[1]
+    key = re.search(r"Cabinet key `([0-9a-f]{64})`", text)[1]
+    done = subprocess.run(["bash", "-c", recipe], env={**os.environ, "K": key}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == re.search(r"\| issue 0 \| `(\d{8})\d`", text)[1]
+
+
+def test_grant_vector_of_the_document():
+    text = codes_document()
+    token = re.search(r"```\n(eyJ\S+)\n```", text)[1]
+    x = json.loads(re.search(r'```json\n(\{"version".*?)```', text, re.S)[1])["keys"][0]["x"]
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(x + "="))
+    claims = jwt.decode(token, public, algorithms=["EdDSA"], audience="demo-1", options={"verify_exp": False, "verify_iat": False})
+    assert claims == json.loads(re.search(r'`(\{"aud".*?\})`', text)[1])
