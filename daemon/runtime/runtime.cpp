@@ -67,7 +67,7 @@ runtime::runtime(settings given)
                                 log(log_level::info, "event=broker_up");
                                 broker_up_ = true;
                                 broker_told_ = false;
-                                reconnect_pause_ms_ = 0;
+                                broker_up_at_ms_ = clock_.now().mono_ms;
                                 give(core::broker_up{});
                                 publish_metrics();
                             });
@@ -77,6 +77,9 @@ runtime::runtime(settings given)
                                 if (broker_up_ || !broker_told_) {
                                     log(log_level::warning, fmt::format("event=broker_down why=\"{}\"", why));
                                     broker_told_ = true;
+                                }
+                                if (broker_up_ && clock_.now().mono_ms - broker_up_at_ms_ > reconnect_longest_ms) {
+                                    reconnect_pause_ms_ = 0;  // it held: this is a new outage, not the same one
                                 }
                                 broker_up_ = false;
                                 give(core::broker_down{});

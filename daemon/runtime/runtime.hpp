@@ -47,6 +47,7 @@ private:
     boost::asio::steady_timer reconnect_{io_};
     boost::asio::steady_timer farewell_{io_};
     std::int64_t reconnect_pause_ms_ = 0;
+    std::int64_t broker_up_at_ms_ = 0;
     bool broker_up_ = false;
     bool broker_told_ = false;
     bool stopping_ = false;

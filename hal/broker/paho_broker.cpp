@@ -2,14 +2,24 @@
 
 #include <mqtt/async_client.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
 #include <stdexcept>
+#include <utility>
 
 namespace locker {
 namespace {
 
 using namespace std::chrono_literals;
+
+// Unacknowledged messages at one time. More than the broker's Receive Maximum (Mosquitto: 20) would make Paho hold them
+// back, and it looks at what it holds back only once a second: the window is kept here instead.
+constexpr std::size_t window = 16;
 
 std::string paho_uri(std::string uri) {
     if (uri.starts_with("mqtt://")) {
@@ -26,9 +36,23 @@ std::string paho_uri(std::string uri) {
 struct paho_broker::inner : public virtual mqtt::callback {
     broker_settings settings;
     broker_listener listener;
-    mqtt::async_client client;
     std::atomic<bool> connecting{false};  // a connect is under way: Paho tells its result twice
-    std::atomic<bool> connected{false};
+
+    struct outgoing {
+        std::string topic;
+        std::string payload;
+        int qos = 1;
+        bool retain = false;
+        std::string correlation;
+        std::uint64_t token = 0;
+    };
+    std::mutex mutex;  // guards what follows; never held while Paho is called, which has locks of its own
+    std::condition_variable idle;
+    bool connected = false;
+    bool sending = false;  // one thread at a time hands messages over: their order is kept
+    std::deque<outgoing> waiting;
+    std::map<std::uint32_t, std::uint64_t> in_flight;  // handle → token
+    std::uint32_t next_handle = 1;
 
     // Result of a connect: subscribes, then tells.
     struct connect_listener : public virtual mqtt::iaction_listener {
@@ -49,11 +73,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
     struct subscribe_listener : public virtual mqtt::iaction_listener {
         inner& owner;
         explicit subscribe_listener(inner& o) : owner(o) {}
-        void on_success(const mqtt::token&) override {
-            if (!owner.connected.exchange(true)) {
-                owner.listener.up();
-            }
-        }
+        void on_success(const mqtt::token&) override { owner.tell_up(); }
         void on_failure(const mqtt::token&) override { owner.tell_down("the broker refused the subscriptions"); }
     } on_subscribe{*this};
 
@@ -62,13 +82,14 @@ struct paho_broker::inner : public virtual mqtt::callback {
         explicit publish_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token& t) override {
             // Also called with an error from the broker (v5): only a good reason code is an acknowledgement.
-            if (t.get_return_code() >= 0 && t.get_reason_code() < 0x80) {
-                owner.listener.acknowledged(
-                    static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(t.get_user_context())));
-            }
+            owner.settled(t, t.get_return_code() >= 0 && t.get_reason_code() < 0x80);
         }
-        void on_failure(const mqtt::token&) override {}  // the connection goes down; the outbox sends again
+        void on_failure(const mqtt::token& t) override {
+            owner.settled(t, false);
+        }  // sent again after the next connect
     } on_publish{*this};
+
+    mqtt::async_client client;  // last: gone before the listeners that its threads call
 
     inner(broker_settings s, broker_listener l)
         : settings(std::move(s)),
@@ -89,9 +110,124 @@ struct paho_broker::inner : public virtual mqtt::callback {
         }
     }
 
+    void tell_up() {
+        {
+            const std::lock_guard lock(mutex);
+            if (std::exchange(connected, true)) {
+                return;
+            }
+        }
+        listener.up();
+    }
+
     void tell_down(const std::string& why) {
-        connected = false;
+        {
+            const std::lock_guard lock(mutex);
+            connected = false;
+            waiting.clear();
+            in_flight.clear();
+        }
+        idle.notify_all();
         listener.down(why.empty() ? "the connection failed" : why);
+    }
+
+    // A retained message replaces the one of its topic that still waits: so the queue is bounded by the topics, the
+    // events in flight and the commands that wait for a reply.
+    bool enqueue(outgoing m) {
+        {
+            const std::lock_guard lock(mutex);
+            if (!connected) {
+                return false;
+            }
+            const auto same = m.retain ? std::find_if(waiting.begin(), waiting.end(),
+                                                      [&](const auto& w) { return w.retain && w.topic == m.topic; })
+                                       : waiting.end();
+            if (same != waiting.end()) {
+                same->payload = std::move(m.payload);
+            } else {
+                waiting.push_back(std::move(m));
+            }
+        }
+        send();
+        return true;
+    }
+
+    void send() {
+        std::unique_lock lock(mutex);
+        if (sending) {
+            return;
+        }
+        sending = true;
+        while (!waiting.empty() && in_flight.size() < window) {
+            const outgoing m = std::move(waiting.front());
+            waiting.pop_front();
+            const std::uint32_t handle = next_handle++;
+            in_flight[handle] = m.token;
+            lock.unlock();
+            const bool taken = hand_over(m, handle);
+            lock.lock();
+            if (!taken) {
+                in_flight.erase(handle);  // the connection is going down: `down` follows or has come
+            }
+        }
+        sending = false;
+        lock.unlock();
+        idle.notify_all();
+    }
+
+    bool hand_over(const outgoing& m, std::uint32_t handle) {
+        auto message = mqtt::make_message(m.topic, m.payload, m.qos, m.retain);
+        if (!m.correlation.empty() && settings.version == 5) {
+            mqtt::properties p;
+            p.add({mqtt::property::CORRELATION_DATA, m.correlation});
+            message->set_properties(p);
+        }
+        try {
+            // Paho's context pointer carries the handle itself: it is never followed.
+            auto* context =
+                reinterpret_cast<void*>(static_cast<std::uintptr_t>(handle));  // NOLINT(performance-no-int-to-ptr)
+            client.publish(message, context, on_publish);
+            return true;
+        } catch (const mqtt::exception&) {
+            return false;
+        }
+    }
+
+    void settled(const mqtt::token& t, bool acknowledged) {
+        std::uint64_t token = 0;
+        {
+            const std::lock_guard lock(mutex);
+            const auto at =
+                in_flight.find(static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(t.get_user_context())));
+            if (at == in_flight.end()) {
+                return;  // of an earlier connection
+            }
+            token = at->second;
+            in_flight.erase(at);
+        }
+        if (acknowledged && token != 0) {
+            listener.acknowledged(token);
+        } else if (token != 0) {
+            // An event that the broker does not take must not be lost: all since the mark goes out on a new connection.
+            hang_up();
+            tell_down("the broker refused an event");
+            return;
+        }
+        send();
+    }
+
+    void hang_up() {
+        try {
+            client.disconnect(0);
+        } catch (const mqtt::exception&) {
+            // it is going down already
+        }
+    }
+
+    // Until all that was published is with the broker.
+    void flush(std::chrono::milliseconds at_most) {
+        std::unique_lock lock(mutex);
+        idle.wait_for(lock, at_most, [this] { return waiting.empty() && in_flight.empty(); });
     }
 
     void connection_lost(const std::string& cause) override { tell_down(cause.empty() ? "connection lost" : cause); }
@@ -118,6 +254,7 @@ paho_broker::paho_broker(broker_settings settings, broker_listener listener) {
 }
 
 paho_broker::~paho_broker() {
+    inner_->flush(1s);
     try {
         inner_->client.disable_callbacks();
         if (inner_->client.is_connected()) {
@@ -140,7 +277,7 @@ void paho_broker::connect() {
     }
     o.set_keep_alive_interval(std::chrono::seconds(s.keep_alive_s));
     o.set_connect_timeout(5s);
-    o.set_max_inflight(64);
+    o.set_max_inflight(static_cast<int>(window));
     if (!s.username.empty()) {
         o.set_user_name(s.username);
         o.set_password(s.password);
@@ -166,28 +303,7 @@ void paho_broker::connect() {
 
 bool paho_broker::publish(const std::string& topic, const std::string& payload, int qos, bool retain,
                           const std::string& correlation, std::uint64_t token) {
-    if (!inner_->connected) {
-        return false;
-    }
-    auto m = mqtt::make_message(topic, payload, qos, retain);
-    if (!correlation.empty() && inner_->settings.version == 5) {
-        mqtt::properties p;
-        p.add({mqtt::property::CORRELATION_DATA, correlation});
-        m->set_properties(p);
-    }
-    try {
-        if (token == 0) {
-            inner_->client.publish(m);
-        } else {
-            // Paho's context pointer carries the number itself: it is never followed.
-            inner_->client.publish(
-                m, reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)),  // NOLINT(performance-no-int-to-ptr)
-                inner_->on_publish);
-        }
-        return true;
-    } catch (const mqtt::exception&) {
-        return false;
-    }
+    return inner_->enqueue({topic, payload, qos, retain, correlation, token});
 }
 
 }  // namespace locker

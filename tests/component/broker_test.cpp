@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ public:
                             << (geteuid() == 0 ? "user root\n" : "") << "log_dest none\n";
         pid_ = fork();
         if (pid_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);  // it ends with us, however we end
             (void)!freopen("/dev/null", "w", stderr);
             execlp("mosquitto", "mosquitto", "-c", file.c_str(), nullptr);
             execl("/usr/sbin/mosquitto", "mosquitto", "-c", file.c_str(), nullptr);
@@ -174,4 +176,16 @@ TEST_CASE("broker: nobody there: told down, and a client that never connected en
     REQUIRE(e.wait([&] { return e.downs == 1; }));
     CHECK(!b.publish("c/event/x", "1", 1, false, "", 1));
     CHECK(!e.wait([&] { return e.downs > 1; }, 200ms));
+}
+
+TEST_CASE("broker: a thousand compartments' states at once all get there") {
+    const int port = free_port();
+    mosquitto m(port);
+    ear e;
+    paho_broker b(settings_for(port, 5, "c"), e.listener());
+    REQUIRE(connect(b, e));
+    for (std::uint64_t n = 1; n <= 1500; ++n) {
+        REQUIRE(b.publish("c/compartment/" + std::to_string(n), "{}", 1, true, "", n));
+    }
+    CHECK(e.wait([&] { return e.acknowledged.size() == 1500; }));
 }
