@@ -54,12 +54,13 @@ std::string ok_reply(std::string_view id, std::string_view result) {
 }
 
 std::string error_reply(std::string_view id, const refusal& why, std::string_view help) {
-    std::string message(sentence_for(why.code).en);
+    const auto text = sentence_for(why.code);
+    std::string message = std::string(text.zh) + " " + std::string(text.en);
     if (!why.detail.empty()) {
         message += " (" + why.detail + ")";
     }
     if (!help.empty()) {
-        message += " Help: " + std::string(help);
+        message += " 求助电话 Help: " + std::string(help);
     }
     object o;
     if (!id.empty()) {

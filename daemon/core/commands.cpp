@@ -7,6 +7,7 @@
 #include "daemon/core/allocation.hpp"
 #include "daemon/core/credentials.hpp"
 #include "daemon/core/view.hpp"
+#include "protocol/code.hpp"
 #include "protocol/command.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -295,43 +296,57 @@ struct without_grant {
     verdict operator()(const auto&) const { return refusal{error_code::not_permitted, ""}; }
 };
 
-void handle_open(work& w, const command& c, const asker& who) {
-    if (c.grant.empty()) {
-        w.answer_error(who, malformed("grant is missing"));
+void handle_open(work& w, const command& c, const grant& g, const asker& who) {
+    if (const auto why = check_grant(w, g, channel::mqtt)) {
+        say_refused(w, why->code, "mqtt");
+        w.answer_error(who, *why);
         return;
     }
-    const auto g = check_grant(w, c.grant, channel::mqtt);
-    if (!g) {
-        if (g.error().code != error_code::malformed) {
-            say_refused(w, g.error().code, "mqtt");
-        }
-        w.answer_error(who, g.error());
-        return;
-    }
-    use_grant(w, *g, who, "mqtt", who.id, to_hex(c.digest));
+    use_grant(w, g, who, "mqtt", who.id, to_hex(c.digest));
 }
 
 // `roster` and `keys`: the grant is the document. Verified like any other; carried out by no act this release knows.
-void handle_document(work& w, const command& c, const asker& who) {
-    if (c.grant.empty()) {
-        w.answer_error(who, malformed("grant is missing: it is the document"));
-        return;
-    }
-    const auto g = check_grant(w, c.grant, channel::mqtt);
-    const refusal why = g ? refusal{error_code::not_permitted, "this release takes its keys from files"} : g.error();
-    if (why.code != error_code::malformed) {
-        say_refused(w, why.code, "mqtt");
-    }
+void handle_document(work& w, const grant& g, const asker& who) {
+    const refusal why = check_grant(w, g, channel::mqtt)
+                            .value_or(refusal{error_code::not_permitted, "this release takes its keys from files"});
+    say_refused(w, why.code, "mqtt");
     w.answer_error(who, why);
 }
 
-void carry_out(work& w, const command& c, const asker& who) {
-    if (std::holds_alternative<open_args>(c.args)) {
-        handle_open(w, c, who);
-        return;
+bool wants_grant(const command_args& args) {
+    return std::holds_alternative<open_args>(args) || std::holds_alternative<roster_args>(args) ||
+           std::holds_alternative<keys_args>(args);
+}
+
+// What a command carries must be readable before its time, its id or anything else is judged. The grant, where the
+// command wants one.
+reading<std::optional<grant>> read_carried(const command& c) {
+    if (const auto* verify = std::get_if<verify_args>(&c.args)) {
+        const auto code = parse_code(verify->code);
+        if (!code && code.error() == error_code::malformed) {
+            return malformed("args.code: nine digits are wanted");
+        }
     }
-    if (std::holds_alternative<roster_args>(c.args) || std::holds_alternative<keys_args>(c.args)) {
-        handle_document(w, c, who);
+    if (!wants_grant(c.args)) {
+        return std::optional<grant>{};
+    }
+    if (c.grant.empty()) {
+        return malformed("grant is missing");
+    }
+    auto g = read_grant(c.grant, channel::mqtt);
+    if (!g) {
+        return g.error();
+    }
+    return std::optional<grant>{std::move(*g)};
+}
+
+void carry_out(work& w, const command& c, const std::optional<grant>& g, const asker& who) {
+    if (g) {
+        if (std::holds_alternative<open_args>(c.args)) {
+            handle_open(w, c, *g, who);
+        } else {
+            handle_document(w, *g, who);
+        }
         return;
     }
     if (const auto* verify = std::get_if<verify_args>(&c.args)) {
@@ -356,54 +371,55 @@ void carry_out(work& w, const command& c, const asker& who) {
 
 }  // namespace
 
-reading<grant> check_grant(work& w, std::string_view token, channel from) {
+reading<grant> read_grant(std::string_view token, channel from) {
     auto g = parse_grant(token);
-    if (!g) {
-        return g;
-    }
     const std::int64_t life = from == channel::mqtt ? limits::grant_mqtt_life_s : limits::grant_local_life_s;
-    if (g->exp - g->iat > life) {
+    if (g && g->exp - g->iat > life) {
         return malformed(fmt::format("grant: exp - iat is at most {} s on this channel", life));
     }
-    const auto* key = w.config.ring.find(g->kid);
+    return g;
+}
+
+std::optional<refusal> check_grant(work& w, const grant& g, channel from) {
+    const auto* key = w.config.ring.find(g.kid);
     if (key == nullptr) {
         return refusal{error_code::unknown_key, "kid: not in the ring of issuer keys"};
     }
-    if (!verify_signature(*g, *key)) {
+    if (!verify_signature(g, *key)) {
         return refusal{error_code::bad_signature, ""};
     }
-    if (g->aud != w.config.id) {
+    if (g.aud != w.config.id) {
         return refusal{error_code::wrong_audience, "aud: not this cabinet"};
     }
-    if (from == channel::mqtt && g->epoch != w.s.l.epoch) {
+    if (from == channel::mqtt && g.epoch != w.s.l.epoch) {
         return refusal{error_code::stale_epoch, "epoch: must be the one in `status`"};
     }
-    if (from == channel::local && g->epoch) {
+    if (from == channel::local && g.epoch) {
         return refusal{error_code::stale_epoch, "epoch: a grant with one is for MQTT only"};
     }
     std::int64_t now_s = w.wall / 1000;
     if (w.s.l.clock_trusted) {
-        if (g->iat > now_s + limits::grant_leeway_s || g->nbf.value_or(0) > now_s + limits::grant_leeway_s) {
+        if (g.iat > now_s + limits::grant_leeway_s || g.nbf.value_or(0) > now_s + limits::grant_leeway_s) {
             return refusal{error_code::not_yet_valid, ""};
         }
     } else {
-        now_s = std::max(now_s, g->iat);  // the issuer's clock is the better one
+        now_s = std::max(now_s, g.iat);  // the issuer's clock is the better one
     }
-    if (now_s >= g->exp) {
+    if (now_s >= g.exp) {
         return refusal{error_code::expired, "grant: exp is past"};
     }
-    if (w.past.find("grant", g->jti)) {
+    if (w.past.find("grant", g.jti)) {
         return refusal{error_code::replayed, "jti: used already"};
     }
-    if (std::find(key->acts.begin(), key->acts.end(), g->act) == key->acts.end()) {
-        return refusal{error_code::not_permitted, fmt::format("this key may not sign act {}", name(g->act))};
+    if (std::find(key->acts.begin(), key->acts.end(), g.act) == key->acts.end()) {
+        return refusal{error_code::not_permitted, fmt::format("this key may not sign act {}", name(g.act))};
     }
-    if (!w.s.l.clock_trusted && g->iat * 1000 > w.wall) {
-        w.s.d.m.floor_ms = g->iat * 1000;
+    if (!w.s.l.clock_trusted && g.iat * 1000 > w.wall) {
+        w.s.d.m.floor_ms = g.iat * 1000;
         w.s.d.m.floor_age = w.age;
-        w.wall = g->iat * 1000;
+        w.wall = g.iat * 1000;
     }
-    return g;
+    return std::nullopt;
 }
 
 void use_grant(work& w, const grant& g, const asker& who, std::string_view via, std::string_view command,
@@ -468,6 +484,12 @@ void handle_command(work& w, std::string_view name, const message& m) {
             who, parsed.content ? malformed("reply_to: not below the cabinet's own reply/") : parsed.content.error());
         return;
     }
+    const auto carried = read_carried(*parsed.content);
+    if (!carried) {
+        w.count("commands.malformed");
+        w.answer_error(who, carried.error());
+        return;
+    }
     if (repeated(w, parsed, who)) {
         return;
     }
@@ -476,7 +498,7 @@ void handle_command(work& w, std::string_view name, const message& m) {
         w.answer_error(who, {error_code::expired, "expires_at is past"});
         return;
     }
-    carry_out(w, *parsed.content, who);
+    carry_out(w, *parsed.content, *carried, who);
 }
 
 }  // namespace locker::core

@@ -12,8 +12,11 @@ void handle_command(work& w, std::string_view name, const message& m);
 // Which way a grant came: each is bound to its channel (design §3).
 enum class channel : std::uint8_t { mqtt, local };
 
-// Form, key, signature, audience, epoch, times, use, and whether its key may sign the act.
-[[nodiscard]] reading<grant> check_grant(work& w, std::string_view token, channel from);
+// The form of a grant on this channel. Error: malformed.
+[[nodiscard]] reading<grant> read_grant(std::string_view token, channel from);
+
+// Key, signature, audience, epoch, times, use, and whether its key may sign the act.
+[[nodiscard]] std::optional<refusal> check_grant(work& w, const grant& g, channel from);
 
 // Carries out a verified grant that opens a door: answers, or authorises an opening that will.
 void use_grant(work& w, const grant& g, const asker& who, std::string_view via, std::string_view command,

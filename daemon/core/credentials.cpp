@@ -175,12 +175,14 @@ void handle_entry(work& w, const entry& e) {
         return;
     }
     if (looks_like_grant(e.text)) {
-        const auto g = check_grant(w, e.text, channel::local);
+        const auto g = read_grant(e.text, channel::local);
         if (!g) {
-            if (g.error().code != error_code::malformed) {
-                say_refused(w, g.error().code, via);
-            }
             w.answer_error(who, g.error());
+            return;
+        }
+        if (const auto why = check_grant(w, *g, channel::local)) {
+            say_refused(w, why->code, via);
+            w.answer_error(who, *why);
             return;
         }
         use_grant(w, *g, who, via, "", "");

@@ -209,6 +209,8 @@ void conclude_jammed(work& w, opening& o) {
     if (d != nullptr && d->live()) {
         d->pulsed = true;
         c.doubt = true;
+    } else if (o.grace) {
+        suspect(w, c, "its door jammed for somebody who came back");
     }
     if (move_on(w, o, p)) {
         w.s.l.running.erase(id);
@@ -488,8 +490,9 @@ void advance_doors(work& w) {
         if (c.door == door_state::open || !w.due(reads.since + w.config.rules.forced_after)) {
             continue;
         }
-        // A cabinet never seen before may start with open doors; a doubtful opening explains one.
-        const bool explained = c.door == door_state::unknown || c.doubt;
+        // A cabinet never seen before may start with open doors; a doubtful opening of late explains one.
+        const bool explained =
+            c.door == door_state::unknown || (c.doubt && w.age - c.last_used < w.config.rules.unknown_window);
         c.door = door_state::open;
         if (explained) {
             continue;

@@ -70,11 +70,7 @@ int enter(const options& o, const std::string& what, const std::string& via) {
         std::cout << fmt::format("{} 号柜门已打开，用后请关好。\nDoor {} is open. Please shut it afterwards.\n", door,
                                  door);
     } else {
-        const auto& error = answer.at("error").as_object();
-        if (const auto code = locker::error_code_from(text(error, "code"))) {
-            std::cout << locker::sentence_for(*code).zh << "\n";
-        }
-        std::cout << text(error, "message") << "\n";
+        std::cout << text(answer.at("error").as_object(), "message") << "\n";
     }
     return ok ? 0 : 1;
 }

@@ -141,6 +141,16 @@ TEST_CASE("the envelope: retained, malformed, expired, and where replies go") {
         CHECK(b.published.size() == before);
         CHECK(b.compartment(1).at("use").as_string() == "vacant");
     }
+    // form is judged before time, of what the message carries too
+    for (const auto* carried : {R"({"grant":"a.b.c")", R"({"grant":null)"}) {
+        raw(b, "open",
+            carried +
+                std::string(R"(,"id":"a","reply_to":"locker/v1/c1/reply/me","expires_at":"2020-01-01T00:00:00Z"})"));
+        CHECK(code_of(b.last_answer) == "malformed");
+    }
+    raw(b, "verify",
+        R"({"id":"a","reply_to":"locker/v1/c1/reply/me","expires_at":"2020-01-01T00:00:00Z","args":{"code":"12"}})");
+    CHECK(code_of(b.last_answer) == "malformed");
     raw(b, "snapshot", envelope(b, "a", "elsewhere"), false, "locker/v1/c1/reply/v5");
     CHECK(b.published.back().topic == "locker/v1/c1/reply/v5");  // the response topic wins
     CHECK(b.published.back().correlation == "corr");

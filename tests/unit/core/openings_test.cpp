@@ -205,3 +205,37 @@ TEST_CASE("a lost board refuses before anything is authorised") {
     CHECK(b.count("board.lost") == 1);
     CHECK(b.count("board.recovered") == 1);
 }
+
+TEST_CASE("somebody who comes back within the grace and finds the door jammed leaves the compartment suspected") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(1000);
+    REQUIRE(b.count("deposit.retrieved") == 1);
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    CHECK(code_of(b.last_answer) == "jammed");
+    CHECK(b.compartment(n).at("use").as_string() == "suspected");
+}
+
+TEST_CASE("a doubtful opening explains a door that opens soon after, not one that opens days later") {
+    bench b;
+    b.board(0, true);
+    const int n = b.put_in("d1");
+    b.line_says = pulse_result::unsure;
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    REQUIRE(b.count("opening.interrupted") == 1);
+    b.door(n, true);
+    b.pass(minute);
+    CHECK(b.count("door.forced") == 0);
+    b.door(n, false);
+    b.pass(day);
+    b.door(n, true);
+    b.pass(minute);
+    CHECK(b.count("door.forced") == 1);
+}
