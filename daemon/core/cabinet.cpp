@@ -375,6 +375,7 @@ effects cabinet::not_committed(moment now, commit_error error, const input& in) 
         w.s.l.storage_since_ms = w.wall;
     }
     w.s.l.storage_failed = true;
+    w.s.l.stopping = w.s.l.stopping || std::holds_alternative<stop>(in);  // unrecorded, but told
     w.s.l.retry_at = now.mono_ms + storage_retry;
     refuse_request(w, in, {error_code::storage_failed, "nothing was done"});
     state_.l = w.s.l;

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "hal/ports/store.hpp"
 #include "protocol/json.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -80,7 +81,11 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
             std::istream in(&s->in);
             std::string line;
             std::getline(in, line);
-            self->obey(s, line);
+            try {
+                self->obey(s, line);
+            } catch (const archive_error& e) {
+                self->send(s, error_reply("", {error_code::storage_failed, e.what()}, ""));
+            }
             self->read(s);
         });
     }

@@ -3,9 +3,9 @@
 
 #include <string_view>
 
-namespace locker {
+#include "daemon/runtime/engine.hpp"
 
-enum class log_level : unsigned char { info, warning, error };
+namespace locker {
 
 void start_log();
 void log(log_level level, std::string_view line);

@@ -1,63 +1,51 @@
-// lockerd's event loop: one thread that steps the core and executes its effects; adapters post to it.
+// lockerd's event loop: one thread that gives the engine what happens; adapters post to it.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "daemon/core/cabinet.hpp"
 #include "daemon/runtime/control_server.hpp"
+#include "daemon/runtime/engine.hpp"
 #include "daemon/runtime/settings.hpp"
+#include "hal/line/modbus_bus.hpp"
 #include "hal/store/sqlite_store.hpp"
 #include "hal/system/system_clock.hpp"
 
 namespace locker {
 
-class runtime {
+class runtime : private engine_host {
 public:
     // Throws when store, socket or broker client cannot be made: then nothing was moved.
     explicit runtime(settings given);
-    ~runtime();
+    ~runtime() override;
 
     // Until SIGTERM or SIGINT. Returns the exit code.
     int run();
 
 private:
-    void give(const core::input& in);
-    void execute(const core::effect& e);
-    void publish(const core::publish& p);
-    void arm();
-    void look_around();  // clock and free space, now and then
-    void publish_metrics();
-    void connect_later();
-    void stop();
-    void finish();
-    [[nodiscard]] std::string rows(std::uint64_t from, std::uint64_t limit) const;
+    void wake(timer which, std::int64_t mono_ms) override;
+    void log(log_level level, std::string_view line) override;
+    void answered(std::uint64_t entry, const std::string& reply) override;
+    void recorded(const std::string& cloud_event) override;
+    void report_later(const pulse_report& report) override;
+    [[nodiscard]] bool space_low() const override;
+    void finished() override;
+    [[nodiscard]] broker_listener ears();
+    template <typename F>
+    void post(F f);
 
     settings settings_;
     boost::asio::io_context io_{1};
+    std::array<std::unique_ptr<boost::asio::steady_timer>, 5> timers_;
     system_clock clock_;
     sqlite_store store_;
-    core::cabinet core_;
-    boost::asio::steady_timer wake_{io_};
-    boost::asio::steady_timer around_{io_};
-    boost::asio::steady_timer metrics_{io_};
-    boost::asio::steady_timer reconnect_{io_};
-    boost::asio::steady_timer farewell_{io_};
-    std::int64_t reconnect_pause_ms_ = 0;
-    std::int64_t broker_up_at_ms_ = 0;
-    bool broker_up_ = false;
-    bool broker_told_ = false;
-    bool stopping_ = false;
-    bool finished_ = false;
-    std::uint64_t farewell_sequence_ = 0;
-    std::uint64_t commits_ = 0;
-    std::uint64_t published_ = 0;
-    std::int64_t slowest_commit_us_ = 0;
     std::unique_ptr<control_server> control_;
     std::unique_ptr<paho_broker> broker_;
+    engine engine_;
+    governor guard_;
     std::vector<std::unique_ptr<modbus_bus>> buses_;
 };
 

@@ -38,19 +38,11 @@ struct paho_broker::inner : public virtual mqtt::callback {
     broker_listener listener;
     std::atomic<bool> connecting{false};  // a connect is under way: Paho tells its result twice
 
-    struct outgoing {
-        std::string topic;
-        std::string payload;
-        int qos = 1;
-        bool retain = false;
-        std::string correlation;
-        std::uint64_t token = 0;
-    };
     std::mutex mutex;  // guards what follows; never held while Paho is called, which has locks of its own
     std::condition_variable idle;
     bool connected = false;
     bool sending = false;  // one thread at a time hands messages over: their order is kept
-    std::deque<outgoing> waiting;
+    std::deque<outgoing_message> waiting;
     std::map<std::uint32_t, std::uint64_t> in_flight;  // handle → token
     std::uint32_t next_handle = 1;
 
@@ -133,7 +125,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
 
     // A retained message replaces the one of its topic that still waits: so the queue is bounded by the topics, the
     // events in flight and the commands that wait for a reply.
-    bool enqueue(outgoing m) {
+    bool enqueue(outgoing_message m) {
         {
             const std::lock_guard lock(mutex);
             if (!connected) {
@@ -159,7 +151,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
         }
         sending = true;
         while (!waiting.empty() && in_flight.size() < window) {
-            const outgoing m = std::move(waiting.front());
+            const outgoing_message m = std::move(waiting.front());
             waiting.pop_front();
             const std::uint32_t handle = next_handle++;
             in_flight[handle] = m.token;
@@ -175,7 +167,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
         idle.notify_all();
     }
 
-    bool hand_over(const outgoing& m, std::uint32_t handle) {
+    bool hand_over(const outgoing_message& m, std::uint32_t handle) {
         auto message = mqtt::make_message(m.topic, m.payload, m.qos, m.retain);
         if (!m.correlation.empty() && settings.version == 5) {
             mqtt::properties p;
@@ -301,9 +293,8 @@ void paho_broker::connect() {
     }
 }
 
-bool paho_broker::publish(const std::string& topic, const std::string& payload, int qos, bool retain,
-                          const std::string& correlation, std::uint64_t token) {
-    return inner_->enqueue({topic, payload, qos, retain, correlation, token});
+bool paho_broker::publish(outgoing_message m) {
+    return inner_->enqueue(std::move(m));
 }
 
 }  // namespace locker

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "hal/ports/broker.hpp"
+
 namespace locker {
 
 struct broker_settings {
@@ -22,14 +24,6 @@ struct broker_settings {
     std::vector<std::string> subscriptions;  // QoS 1
 };
 
-struct broker_message {
-    std::string topic;
-    std::string payload;
-    bool retained = false;
-    std::string response_topic;  // MQTT v5
-    std::string correlation;
-};
-
 // Called on Paho's threads; each does nothing but post.
 struct broker_listener {
     std::function<void()> up;  // connected and subscribed
@@ -38,19 +32,16 @@ struct broker_listener {
     std::function<void(std::uint64_t token)> acknowledged;  // PUBACK for a publish with a token
 };
 
-class paho_broker {
+class paho_broker : public broker_port {
 public:
     // Throws std::runtime_error when the settings make no client.
     paho_broker(broker_settings settings, broker_listener listener);
-    ~paho_broker();  // disconnects cleanly: no will
+    ~paho_broker() override;  // sends what waits, then disconnects cleanly: no will
     paho_broker(const paho_broker&) = delete;
     paho_broker& operator=(const paho_broker&) = delete;
 
-    // Starts one attempt; `up` or `down` follows. The caller decides when to try again.
-    void connect();
-    // False: not sent, the connection is going down (`down` follows or has come).
-    bool publish(const std::string& topic, const std::string& payload, int qos, bool retain,
-                 const std::string& correlation, std::uint64_t token);
+    void connect() override;
+    bool publish(outgoing_message m) override;
 
 private:
     struct inner;

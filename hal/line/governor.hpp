@@ -1,10 +1,12 @@
-// The last guard of a coil, below all business logic and independent of it (design §6): longest pulse, cool-down,
-// pulses per minute, one coil at a time per supply. Pure: time is handed in.
+// The last guard of a coil, below all business logic and independent of it: longest pulse, cool-down,
+// pulses per minute, one coil at a time per supply. One for all buses of a cabinet, called from all their threads; time
+// is handed in.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <vector>
 
 namespace locker {
@@ -28,17 +30,19 @@ public:
     // The earliest moment, not before `now`, at which the lock may be pulsed.
     [[nodiscard]] std::int64_t earliest(int lock, std::int64_t now) const;
 
-    // To be called as the first bit of the pulse is about to leave, also when nobody knows whether it arrived.
-    // Asserts that the pulse was allowed.
-    void begin(int lock, std::int64_t now);
+    // True: the pulse may leave now, and counts as begun, whether or not it arrives. False: not before `earliest`.
+    [[nodiscard]] bool claim(int lock, std::int64_t now);
 
 private:
+    [[nodiscard]] std::int64_t earliest_of(int lock, std::int64_t now) const;
+
     struct coil {
         lock_limits limits;
         int supply = 0;
         std::int64_t cool_until = 0;
         std::deque<std::int64_t> begun;  // within the last minute
     };
+    mutable std::mutex mutex_;
     std::map<int, coil> coils_;
     std::map<int, std::int64_t> supply_free_;
 };

@@ -10,27 +10,11 @@
 #include <string>
 
 #include "hal/boards/profile.hpp"
+#include "hal/line/line.hpp"
 
 struct _modbus;  // NOLINT(bugprone-reserved-identifier): libmodbus named it so
 
 namespace locker {
-
-struct line_settings {
-    std::string name;
-    std::string device;  // serial; empty: TCP
-    int baud = 9600;
-    char parity = 'N';
-    std::string host;  // TCP
-    int port = 502;
-};
-
-// Named by what the caller does next.
-enum class line_result : std::uint8_t {
-    ok,
-    silent,    // no answer, or not one to this question: count it, ask again later
-    refused,   // the board answered with an exception: it is there, and did nothing
-    not_sent,  // the line is down: nothing left, reopen
-};
 
 class modbus_line {
 public:

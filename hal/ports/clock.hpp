@@ -17,6 +17,8 @@ class clock_port {
 public:
     virtual ~clock_port() = default;
     [[nodiscard]] virtual moment now() const = 0;
+    // Monotonic microseconds from any start, to measure with.
+    [[nodiscard]] virtual std::int64_t now_us() const = 0;
     // True when the wall clock may be believed: the kernel says synchronised, or a battery-backed clock is declared.
     [[nodiscard]] virtual bool trusted() const = 0;
     // Changes with each boot of the kernel: tells whether an earlier `mono_ms` can be compared with today's.

@@ -40,11 +40,20 @@ struct board_report {
     bool present = false;
 };
 
+struct bus_counters {
+    std::uint64_t requests = 0;
+    std::uint64_t failures = 0;
+    std::uint64_t pulses = 0;
+};
+
 class lock_bus {
 public:
     virtual ~lock_bus() = default;
     // Takes the order and returns at once; exactly one pulse_report follows.
     virtual void pulse(const pulse_order& order) = 0;
+    [[nodiscard]] virtual bool serves(int compartment) const = 0;
+    [[nodiscard]] virtual const std::string& name() const = 0;
+    [[nodiscard]] virtual bus_counters counters() const = 0;
 };
 
 }  // namespace locker

@@ -63,6 +63,7 @@ public:
 class store : public archive {
 public:
     [[nodiscard]] virtual commit_error commit(const transaction& tx) = 0;
+    [[nodiscard]] virtual std::string last_error() const = 0;  // of the last commit that failed, for the log
 };
 
 }  // namespace locker

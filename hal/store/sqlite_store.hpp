@@ -30,7 +30,7 @@ public:
                                                std::uint64_t limit) const override;
     [[nodiscard]] std::uint64_t earliest() const override;
 
-    [[nodiscard]] const std::string& last_error() const { return error_; }
+    [[nodiscard]] std::string last_error() const override { return error_; }
 
 private:
     void run(const char* sql);

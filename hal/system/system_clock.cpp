@@ -23,6 +23,12 @@ moment system_clock::now() const {
     return {read_ms(CLOCK_REALTIME), read_ms(CLOCK_BOOTTIME)};
 }
 
+std::int64_t system_clock::now_us() const {
+    timespec t{};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return static_cast<std::int64_t>(t.tv_sec) * 1'000'000 + t.tv_nsec / 1000;
+}
+
 bool system_clock::trusted() const {
     if (battery_backed_) {
         return true;

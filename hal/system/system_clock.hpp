@@ -14,6 +14,7 @@ public:
     // `battery_backed`: a real-time clock is declared to keep time without power; then the wall clock is believed.
     explicit system_clock(bool battery_backed) : battery_backed_(battery_backed) {}
     [[nodiscard]] moment now() const override;
+    [[nodiscard]] std::int64_t now_us() const override;
     [[nodiscard]] bool trusted() const override;
     [[nodiscard]] std::string boot_id() const override;
 

@@ -130,16 +130,16 @@ TEST_CASE("broker: acknowledged by token; killed: told down; back: connects anew
         ear e;
         paho_broker b(settings_for(port, version, "c"), e.listener());
         REQUIRE(connect(b, e));
-        REQUIRE(b.publish("c/event/x", "1", 1, false, "", 41));
+        REQUIRE(b.publish({"c/event/x", "1", 1, false, "", 41}));
         CHECK(e.ups == 1);  // Paho tells a connect's success twice
         REQUIRE(e.wait([&] { return e.acknowledged == std::vector<std::uint64_t>{41}; }));
         const int downs = e.downs;
         m.end();
         REQUIRE(e.wait([&] { return e.downs > downs; }));
-        CHECK(!b.publish("c/event/x", "2", 1, false, "", 42));  // nothing is queued behind our back
+        CHECK(!b.publish({"c/event/x", "2", 1, false, "", 42}));  // nothing is queued behind our back
         m.start();
         REQUIRE(connect(b, e));
-        REQUIRE(b.publish("c/event/x", "3", 1, false, "", 43));
+        REQUIRE(b.publish({"c/event/x", "3", 1, false, "", 43}));
         REQUIRE(e.wait([&] { return e.acknowledged.back() == 43; }));
         CHECK(e.acknowledged.size() == 2);
     }
@@ -156,10 +156,10 @@ TEST_CASE("broker: response topic and correlation of MQTT v5 arrive; the retaine
     s.subscriptions = {"c/reply/+"};
     paho_broker o(s, other.listener());
     REQUIRE(connect(o, other));
-    REQUIRE(b.publish("c/reply/x", "{}", 1, false, "corr", 0));
+    REQUIRE(b.publish({"c/reply/x", "{}", 1, false, "corr", 0}));
     REQUIRE(other.wait([&] { return !other.messages.empty(); }));
     CHECK(other.messages.front().correlation == "corr");
-    REQUIRE(o.publish("c/command/open", "{}", 1, true, "", 0));
+    REQUIRE(o.publish({"c/command/open", "{}", 1, true, "", 0}));
     REQUIRE(e.wait([&] { return !e.messages.empty(); }));
     ear late;
     auto again = settings_for(port, 5, "late");
@@ -174,7 +174,7 @@ TEST_CASE("broker: nobody there: told down, and a client that never connected en
     paho_broker b(settings_for(free_port(), 5, "c"), e.listener());
     b.connect();
     REQUIRE(e.wait([&] { return e.downs == 1; }));
-    CHECK(!b.publish("c/event/x", "1", 1, false, "", 1));
+    CHECK(!b.publish({"c/event/x", "1", 1, false, "", 1}));
     CHECK(!e.wait([&] { return e.downs > 1; }, 200ms));
 }
 
@@ -185,7 +185,7 @@ TEST_CASE("broker: a thousand compartments' states at once all get there") {
     paho_broker b(settings_for(port, 5, "c"), e.listener());
     REQUIRE(connect(b, e));
     for (std::uint64_t n = 1; n <= 1500; ++n) {
-        REQUIRE(b.publish("c/compartment/" + std::to_string(n), "{}", 1, true, "", n));
+        REQUIRE(b.publish({"c/compartment/" + std::to_string(n), "{}", 1, true, "", n}));
     }
     CHECK(e.wait([&] { return e.acknowledged.size() == 1500; }));
 }

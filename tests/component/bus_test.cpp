@@ -35,9 +35,13 @@ public:
     std::vector<board_report> boards;
     std::vector<line_report> lines;
 
-    bus_listener listener() {
-        return {[this](pulse_report r) { add(pulses, r); }, [this](inputs_report r) { add(inputs, r); },
-                [this](board_report r) { add(boards, r); }, [this](line_report r) { add(lines, r); }};
+    governor guard;
+    std::function<void(bus_report)> listener() {
+        return [this](const bus_report& report) {
+            const std::lock_guard lock(mutex_);
+            std::visit([this](const auto& r) { add(r); }, report);
+            changed_.notify_all();
+        };
     }
     template <typename Condition>
     bool wait(Condition condition) {
@@ -46,12 +50,10 @@ public:
     }
 
 private:
-    template <typename List, typename Report>
-    void add(List& list, Report r) {
-        const std::lock_guard lock(mutex_);
-        list.push_back(std::move(r));
-        changed_.notify_all();
-    }
+    void add(const pulse_report& r) { pulses.push_back(r); }
+    void add(const inputs_report& r) { inputs.push_back(r); }
+    void add(const board_report& r) { boards.push_back(r); }
+    void add(const line_report& r) { lines.push_back(r); }
     std::mutex mutex_;
     std::condition_variable changed_;
 };
@@ -88,7 +90,7 @@ TEST_CASE("bus: relays are dropped before the first poll and at the end; a pulse
     });
     ear e;
     {
-        modbus_bus bus(settings_for(p), e.listener());
+        modbus_bus bus(settings_for(p), e.guard, e.listener());
         CHECK(bus.serves(1));
         CHECK(!bus.serves(3));
         REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
@@ -114,7 +116,7 @@ TEST_CASE("bus: an order whose time has passed is not sent") {
         return std::vector{answer{rtu(m.reply(q)), 1ms}};
     });
     ear e;
-    modbus_bus bus(settings_for(p), e.listener());
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
     bus.pulse({7, 1, 1, boot_ms() - 1, 500});
     REQUIRE(e.wait([&] { return !e.pulses.empty(); }));
@@ -129,7 +131,7 @@ TEST_CASE("bus: one coil at a time on a supply: two orders, two pulses, one afte
         return std::vector{answer{rtu(m.reply(q)), 1ms}};
     });
     ear e;
-    modbus_bus bus(settings_for(p), e.listener());
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
     bus.pulse({7, 1, 1, boot_ms() + 5000, 100});
     bus.pulse({8, 1, 2, boot_ms() + 5000, 100});
@@ -151,7 +153,7 @@ TEST_CASE("bus: a board that falls silent is lost; back, its relays are dropped 
         return silent ? std::vector<answer>{} : std::vector{answer{rtu(m.reply(q)), 1ms}};
     });
     ear e;
-    modbus_bus bus(settings_for(p), e.listener());
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
     silent = true;
     REQUIRE(e.wait([&] { return !e.boards.back().present; }));
@@ -176,7 +178,7 @@ TEST_CASE("bus: an unanswered pulse is unsure, not done") {
         return is_pulse(q) ? std::vector<answer>{} : std::vector{answer{rtu(m.reply(q)), 1ms}};
     });
     ear e;
-    modbus_bus bus(settings_for(p), e.listener());
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
     bus.pulse({7, 1, 1, boot_ms() + 5000, 100});
     REQUIRE(e.wait([&] { return !e.pulses.empty(); }));
@@ -189,7 +191,7 @@ TEST_CASE("bus: a pulled line is told once, its boards are lost, orders come bac
         return std::vector{answer{rtu(m.reply(q)), 1ms}};
     });
     ear e;
-    modbus_bus bus(settings_for(p), e.listener());
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
     REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
     p.pull();
     REQUIRE(e.wait([&] { return !e.lines.back().up; }));

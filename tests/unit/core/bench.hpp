@@ -29,6 +29,7 @@ public:
     std::vector<ledger_row> rows(std::uint64_t from, std::uint64_t to, std::uint64_t limit) const override;
     std::uint64_t earliest() const override { return ledger.empty() ? 0 : ledger.front().sequence; }
     commit_error commit(const transaction& tx) override;
+    std::string last_error() const override { return "told to fail"; }
 };
 
 // RFC 8032 §7.1 test 1's key pair signs the bench's grants.

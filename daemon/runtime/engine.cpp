@@ -1,0 +1,282 @@
+#include "daemon/runtime/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "protocol/ledger.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/state.hpp"
+#include "protocol/topic.hpp"
+
+namespace locker {
+namespace {
+
+constexpr std::int64_t around_every_ms = 30'000;
+constexpr std::int64_t farewell_at_most_ms = 2'000;
+constexpr std::int64_t reconnect_first_ms = 250;
+constexpr std::int64_t reconnect_longest_ms = 10'000;
+
+log_level level_of(core::note::level l) {
+    switch (l) {
+        case core::note::level::info:
+            return log_level::info;
+        case core::note::level::warning:
+            return log_level::warning;
+        case core::note::level::error:
+            return log_level::error;
+    }
+    return log_level::error;
+}
+
+core::entry_via via_of(std::string_view text) {
+    if (text == "scanner") {
+        return core::entry_via::scanner;
+    }
+    return text == "socket" ? core::entry_via::socket : core::entry_via::keypad;
+}
+
+}  // namespace
+
+engine::engine(core::cabinet_config config, std::int64_t metrics_every_ms, const clock_port& clock, store& disk,
+               broker_port& broker, engine_host& host)
+    : metrics_every_ms_(metrics_every_ms),
+      clock_(clock),
+      store_(disk),
+      broker_(broker),
+      host_(host),
+      core_(std::move(config), disk) {}
+
+void engine::start(const std::string& epoch) {
+    give(core::started{epoch, clock_.boot_id(), clock_.trusted()});
+    look_around();
+    publish_metrics();
+    host_.log(log_level::info, fmt::format("event=started cabinet={} version={} compartments={}", core_.config().id,
+                                           core_.config().version, core_.config().compartments.size()));
+}
+
+void engine::connect() {
+    broker_.connect();
+}
+
+void engine::due(engine_host::timer which) {
+    if (finished_) {
+        return;
+    }
+    switch (which) {
+        case engine_host::timer::core:
+            give(core::tick{});
+            break;
+        case engine_host::timer::look_around:
+            look_around();
+            break;
+        case engine_host::timer::metrics:
+            publish_metrics();
+            break;
+        case engine_host::timer::reconnect:
+            broker_.connect();
+            break;
+        case engine_host::timer::farewell:
+            finish();
+            break;
+    }
+}
+
+void engine::take(const bus_report& report) {
+    if (const auto* pulse = std::get_if<pulse_report>(&report)) {
+        give(*pulse);
+    } else if (const auto* inputs = std::get_if<inputs_report>(&report)) {
+        give(*inputs);
+    } else if (const auto* board = std::get_if<board_report>(&report)) {
+        host_.log(board->present ? log_level::info : log_level::warning,
+                  fmt::format("event={} board={}", board->present ? "board_present" : "board_lost",
+                              core_.config().boards.at(static_cast<std::size_t>(board->board))));
+        give(*board);
+    } else if (const auto* line = std::get_if<line_report>(&report)) {
+        host_.log(line->up ? log_level::info : log_level::warning,
+                  fmt::format("event={} line={} {}", line->up ? "line_up" : "line_down", line->line,
+                              line->why.empty() ? "" : "why=\"" + line->why + "\""));
+    }
+}
+
+void engine::enter(std::uint64_t entry, std::string_view via, std::string text) {
+    give(core::entry{entry, via_of(via), std::move(text)});
+}
+
+void engine::broker_up() {
+    host_.log(log_level::info, "event=broker_up");
+    broker_up_ = true;
+    broker_told_ = false;
+    broker_up_at_ms_ = clock_.now().mono_ms;
+    give(core::broker_up{});
+    publish_metrics();
+}
+
+void engine::broker_down(const std::string& why) {
+    if (broker_up_ || !broker_told_) {
+        host_.log(log_level::warning, fmt::format("event=broker_down why=\"{}\"", why));
+        broker_told_ = true;
+    }
+    if (broker_up_ && clock_.now().mono_ms - broker_up_at_ms_ > reconnect_longest_ms) {
+        reconnect_pause_ms_ = 0;  // it held: this is a new outage, not the same one
+    }
+    broker_up_ = false;
+    give(core::broker_down{});
+    connect_later();
+}
+
+void engine::arrived(broker_message m) {
+    give(core::message{std::move(m.topic), std::move(m.payload), m.retained, std::move(m.response_topic),
+                       std::move(m.correlation)});
+}
+
+void engine::acknowledged(std::uint64_t sequence) {
+    give(core::event_acknowledged{sequence});
+}
+
+void engine::give(const core::input& in) {
+    if (finished_) {
+        return;
+    }
+    auto out = core_.step(clock_.now(), in);
+    while (out.size() == 1 && std::holds_alternative<core::commit>(out.front())) {
+        commit(out);
+    }
+    for (const auto& e : out) {
+        execute(e);
+    }
+    host_.wake(engine_host::timer::core, core_.wake_at());
+    if (stopping_ && core_.view().d.m.published >= farewell_sequence_) {
+        finish();
+    }
+}
+
+// Executes the one effect of `out`, and puts what follows from it in its place.
+void engine::commit(core::effects& out) {
+    const auto tx = std::move(std::get<core::commit>(out.front()).tx);
+    const std::int64_t begin = clock_.now_us();
+    const auto error = store_.commit(tx);
+    slowest_commit_us_ = std::max(slowest_commit_us_, clock_.now_us() - begin);
+    ++commits_;
+    if (error == commit_error::none) {
+        for (const auto& row : tx.rows) {
+            host_.log(log_level::info, fmt::format("event={} sequence={} subject={} data={}", row.type, row.sequence,
+                                                   row.subject, row.data));
+            host_.recorded(cloud_event(row, topics(core_.config().id).root()));
+        }
+    } else {
+        host_.log(log_level::error, fmt::format("event=commit_failed why=\"{}\"", store_.last_error()));
+    }
+    out = core_.step(clock_.now(), core::commit_done{error});
+}
+
+void engine::execute(const core::effect& e) {
+    if (const auto* p = std::get_if<core::publish>(&e)) {
+        publish({p->topic, p->payload, p->qos, p->retain, p->correlation, p->sequence});
+    } else if (const auto* order = std::get_if<core::pulse>(&e)) {
+        for (auto* bus : buses_) {
+            if (bus->serves(order->order.compartment)) {
+                bus->pulse(order->order);
+                return;
+            }
+        }
+        host_.report_later({order->order.opening, order->order.attempt, pulse_result::not_sent});
+    } else if (const auto* answer = std::get_if<core::entry_answer>(&e)) {
+        host_.answered(answer->id, answer->reply);
+    } else if (const auto* note = std::get_if<core::note>(&e)) {
+        host_.log(level_of(note->severity), note->text);
+    }
+}
+
+// What is not sent now is sent after the next connect: events from the outbox, state as a whole.
+void engine::publish(outgoing_message m) {
+    if (broker_.publish(std::move(m))) {
+        ++published_;
+    }
+}
+
+void engine::connect_later() {
+    if (stopping_) {
+        return;
+    }
+    reconnect_pause_ms_ = std::clamp(reconnect_pause_ms_ * 2, reconnect_first_ms, reconnect_longest_ms);
+    host_.wake(engine_host::timer::reconnect, clock_.now().mono_ms + reconnect_pause_ms_);
+}
+
+// Clock and free space, now and then.
+void engine::look_around() {
+    if (clock_.trusted() != core_.view().l.clock_trusted) {
+        give(core::clock_report{clock_.trusted()});
+    }
+    if (host_.space_low() != core_.view().l.space_low) {
+        give(core::space_report{host_.space_low()});
+    }
+    host_.wake(engine_host::timer::look_around, clock_.now().mono_ms + around_every_ms);
+}
+
+void engine::publish_metrics() {
+    using boost::json::object;
+    host_.wake(engine_host::timer::metrics, clock_.now().mono_ms + metrics_every_ms_);
+    if (!broker_up_) {
+        return;
+    }
+    object counters;
+    for (const auto& [name, value] : core_.view().l.counters) {
+        counters[name] = value;
+    }
+    object buses;
+    for (const auto* bus : buses_) {
+        const auto c = bus->counters();
+        buses[bus->name()] = object{{"requests", c.requests}, {"failures", c.failures}, {"pulses", c.pulses}};
+    }
+    const object metrics{{"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
+                         {"sequence", core_.view().d.m.sequence},
+                         {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
+                         {"store", object{{"commits", commits_}, {"slowest_commit_us", slowest_commit_us_}}},
+                         {"broker", object{{"published", published_}}},
+                         {"bus", std::move(buses)},
+                         {"counters", std::move(counters)}};
+    publish({topics(core_.config().id).metrics(), boost::json::serialize(metrics), 0, true, "", 0});
+}
+
+void engine::stop() {
+    host_.log(log_level::info, "event=stopping");
+    buses_.clear();
+    give(core::stop{});
+    stopping_ = true;
+    farewell_sequence_ = core_.view().d.m.sequence;
+    if (!broker_up_) {
+        finish();
+        return;
+    }
+    host_.wake(engine_host::timer::farewell, clock_.now().mono_ms + farewell_at_most_ms);
+}
+
+void engine::finish() {
+    if (!finished_) {
+        finished_ = true;
+        host_.finished();
+    }
+}
+
+std::string engine::rows(std::uint64_t from, std::uint64_t limit) const {
+    std::string out = "[";
+    for (const auto& row : store_.rows(from, UINT64_MAX, limit)) {
+        if (out.size() > 1) {
+            out += ',';
+        }
+        out += boost::json::serialize(boost::json::object{{"sequence", row.sequence},
+                                                          {"wall_ms", row.wall_ms},
+                                                          {"mono_ms", row.mono_ms},
+                                                          {"boot", row.boot},
+                                                          {"type", row.type},
+                                                          {"subject", row.subject},
+                                                          {"data", row.data},
+                                                          {"previous", to_hex(row.previous)},
+                                                          {"hash", to_hex(row.hash)}});
+    }
+    return out + "]";
+}
+
+}  // namespace locker

@@ -1,0 +1,95 @@
+// Runs the core against the ports: one input, its effects; a commit at once, its result the next input. It knows when
+// to reconnect, to look at clock and space, to publish metrics, to say farewell; it knows no event loop, thread or
+// library, so the simulation runs it as it is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/cabinet.hpp"
+#include "hal/line/bus_master.hpp"
+#include "hal/ports/broker.hpp"
+#include "hal/ports/clock.hpp"
+#include "hal/ports/lock_bus.hpp"
+#include "hal/ports/store.hpp"
+
+namespace locker {
+
+enum class log_level : unsigned char { info, warning, error };
+
+// What the engine's house does for it.
+class engine_host {
+public:
+    enum class timer : unsigned char { core, look_around, metrics, reconnect, farewell };
+    virtual ~engine_host() = default;
+    // Calls engine::due(which) at that monotonic millisecond; replaces what was set before. INT64_MAX: never.
+    virtual void wake(timer which, std::int64_t mono_ms) = 0;
+    virtual void log(log_level level, std::string_view line) = 0;
+    virtual void answered(std::uint64_t entry, const std::string& reply) = 0;
+    // An event, committed a moment ago: for whoever watches at the cabinet.
+    virtual void recorded(const std::string& cloud_event) = 0;
+    // No bus has this compartment's lock: engine::take is called with this report once the running call is over.
+    virtual void report_later(const pulse_report& report) = 0;
+    [[nodiscard]] virtual bool space_low() const = 0;
+    // The farewell is over: nothing more is given to the engine.
+    virtual void finished() = 0;
+};
+
+class engine {
+public:
+    // All that is handed in outlives the engine. Throws what core::cabinet throws.
+    engine(core::cabinet_config config, std::int64_t metrics_every_ms, const clock_port& clock, store& disk,
+           broker_port& broker, engine_host& host);
+
+    // `epoch`: 16 random hex digits, new at each start. Buses are attached after it: what they report has then somebody
+    // who listens.
+    void start(const std::string& epoch);
+    void attach(lock_bus& bus) { buses_.push_back(&bus); }
+    void connect();
+    // The buses are gone already, their relays dropped. `finished` follows within two seconds.
+    void stop();
+
+    void due(engine_host::timer which);
+    void take(const bus_report& report);
+    void enter(std::uint64_t entry, std::string_view via, std::string text);
+    void broker_up();
+    void broker_down(const std::string& why);
+    void arrived(broker_message m);
+    void acknowledged(std::uint64_t sequence);
+
+    [[nodiscard]] std::string status() const { return core_.snapshot(clock_.now()); }
+    [[nodiscard]] std::string rows(std::uint64_t from, std::uint64_t limit) const;
+    [[nodiscard]] const core::cabinet& cabinet() const { return core_; }
+
+private:
+    void give(const core::input& in);
+    void commit(core::effects& out);
+    void execute(const core::effect& e);
+    void publish(outgoing_message m);
+    void look_around();
+    void publish_metrics();
+    void connect_later();
+    void finish();
+
+    std::int64_t metrics_every_ms_;
+    const clock_port& clock_;
+    store& store_;
+    broker_port& broker_;
+    engine_host& host_;
+    core::cabinet core_;
+    std::vector<lock_bus*> buses_;
+    std::int64_t reconnect_pause_ms_ = 0;
+    std::int64_t broker_up_at_ms_ = 0;
+    bool broker_up_ = false;
+    bool broker_told_ = false;
+    bool stopping_ = false;
+    bool finished_ = false;
+    std::uint64_t farewell_sequence_ = 0;
+    std::uint64_t commits_ = 0;
+    std::uint64_t published_ = 0;
+    std::int64_t slowest_commit_us_ = 0;
+};
+
+}  // namespace locker

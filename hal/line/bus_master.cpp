@@ -1,0 +1,202 @@
+#include "hal/line/bus_master.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace locker {
+namespace {
+
+constexpr std::int64_t reopen_first_ms = 100;
+constexpr std::int64_t reopen_longest_ms = 2000;
+
+std::vector<turns::peer> turn_boards(const bus_settings& s) {
+    std::vector<turns::peer> out;
+    for (const auto& b : s.boards) {
+        out.push_back({b.profile.inputs > 0, b.profile.timeout_ms});
+    }
+    return out;
+}
+
+pulse_result result_of(line_result r) {
+    switch (r) {
+        case line_result::ok:
+            return pulse_result::done;
+        case line_result::silent:
+            return pulse_result::unsure;
+        case line_result::refused:
+        case line_result::not_sent:
+            return pulse_result::not_sent;
+    }
+    return pulse_result::unsure;
+}
+
+}  // namespace
+
+bus_master::bus_master(const bus_settings& settings, governor& guard)
+    : line_name_(settings.line.name), guard_(guard), turns_(turn_boards(settings)) {
+    for (const auto& b : settings.boards) {
+        boards_.push_back({b});
+    }
+    for (const auto& lock : settings.locks) {
+        locks_[lock.compartment] = lock;
+        guard_.add(lock.compartment, lock.supply, lock.limits);
+    }
+}
+
+std::size_t bus_master::local(int cabinet_board) const {
+    const auto at =
+        std::find_if(boards_.begin(), boards_.end(), [&](const auto& b) { return b.board.index == cabinet_board; });
+    return static_cast<std::size_t>(at - boards_.begin());
+}
+
+std::vector<bus_report> bus_master::take_reports() {
+    return std::exchange(reports_, {});
+}
+
+line_action bus_master::next(std::int64_t now) {
+    current_ = {};
+    if (!line_open_) {
+        return_orders();
+        current_.what = now >= reopen_at_ ? line_action::kind::open : line_action::kind::wait;
+        current_.until = reopen_at_;
+        return current_;
+    }
+    std::int64_t wake = INT64_MAX;
+    if (serve_order(now, wake)) {
+        return current_;
+    }
+    const auto turn = turns_.next(now);
+    if (turn.board < 0) {
+        current_.until = std::min(turn.at, wake);
+        return current_;
+    }
+    current_.board = static_cast<std::size_t>(turn.board);
+    current_.what = boards_[current_.board].dropped ? line_action::kind::read : line_action::kind::drop;
+    return current_;
+}
+
+// Pulses go before polls. True when `current_` is one.
+bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
+    for (auto at = orders_.begin(); at != orders_.end();) {
+        const pulse_order order = *at;
+        const auto& lock = locks_.at(order.compartment);
+        const std::size_t i = local(lock.relay_board);
+        const auto& board = boards_[i];
+        const std::int64_t earliest = guard_.earliest(order.compartment, now);
+        if (earliest > order.not_after_ms || now > order.not_after_ms || (board.told && !board.present)) {
+            at = orders_.erase(at);
+            reports_.emplace_back(pulse_report{order.opening, order.attempt, pulse_result::not_sent});
+            continue;
+        }
+        if (board.dropped && guard_.claim(order.compartment, now)) {
+            orders_.erase(at);
+            sending_ = order;
+            current_ = {line_action::kind::pulse, i, lock.relay_channel, guard_.length(order.compartment), 0};
+            return true;
+        }
+        wake = std::min(wake, std::max(earliest, now + 1));
+        ++at;
+    }
+    return false;
+}
+
+void bus_master::return_orders() {
+    for (const auto& order : orders_) {
+        reports_.emplace_back(pulse_report{order.opening, order.attempt, pulse_result::not_sent});
+    }
+    orders_.clear();
+}
+
+void bus_master::done(const line_answer& answer, std::int64_t now) {
+    line_open_ = answer.line_open;
+    switch (current_.what) {
+        case line_action::kind::wait:
+            break;
+        case line_action::kind::open:
+            opened(answer, now);
+            break;
+        case line_action::kind::drop:
+        case line_action::kind::read:
+            asked(answer, now);
+            break;
+        case line_action::kind::pulse:
+            pulsed(answer, now);
+            break;
+    }
+}
+
+void bus_master::opened(const line_answer& answer, std::int64_t now) {
+    if (line_open_ != line_told_up_ || !line_told_) {
+        line_told_up_ = line_open_;
+        line_told_ = true;
+        reports_.emplace_back(line_report{line_name_, line_open_, answer.why});
+    }
+    if (line_open_) {
+        reopen_pause_ = 0;
+        for (auto& b : boards_) {
+            b.dropped = false;  // whoever was there may have gone, or have been started again
+        }
+        return;
+    }
+    for (std::size_t i = 0; i < boards_.size(); ++i) {
+        while (!turns_.lost(static_cast<int>(i))) {
+            turns_.silent(static_cast<int>(i), now);
+        }
+        heard(i, false);
+    }
+    reopen_pause_ = std::clamp(reopen_pause_ * 2, reopen_first_ms, reopen_longest_ms);
+    reopen_at_ = now + reopen_pause_;
+}
+
+void bus_master::asked(const line_answer& answer, std::int64_t now) {
+    auto& b = boards_[current_.board];
+    const auto id = static_cast<int>(current_.board);
+    ++counters_.requests;
+    if (answer.result != line_result::ok) {
+        ++counters_.failures;
+        turns_.silent(id, now);
+        heard(current_.board, false);
+        if (turns_.lost(id)) {
+            b.dropped = false;
+        }
+        return;
+    }
+    if (current_.what == line_action::kind::drop) {
+        b.dropped = true;  // its first read follows: it is still the one that waited longest
+        return;
+    }
+    turns_.answered(id, now);
+    heard(current_.board, true);
+    if (b.board.profile.inputs > 0 && (!b.read || b.bits != answer.bits)) {
+        b.read = true;
+        b.bits = answer.bits;
+        reports_.emplace_back(inputs_report{b.board.index, b.bits, now});
+    }
+}
+
+void bus_master::pulsed(const line_answer& answer, std::int64_t now) {
+    ++counters_.pulses;
+    ++counters_.requests;
+    const int contact_board = locks_.at(sending_.compartment).contact_board;
+    if (contact_board >= 0) {
+        turns_.watch(static_cast<int>(local(contact_board)), now + sending_.watch_ms);
+    }
+    reports_.emplace_back(pulse_report{sending_.opening, sending_.attempt, result_of(answer.result)});
+}
+
+// Presence as the turns see it, told at changes.
+void bus_master::heard(std::size_t i, bool answered) {
+    auto& b = boards_[i];
+    const auto id = static_cast<int>(i);
+    const bool present = answered || (b.present && !turns_.lost(id));
+    const bool decided = answered || turns_.lost(id);
+    if (decided && (present != b.present || !b.told)) {
+        b.present = present;
+        b.told = true;
+        b.read = false;
+        b.dropped = b.dropped && present;
+        reports_.emplace_back(board_report{b.board.index, present});
+    }
+}
+
+}  // namespace locker
