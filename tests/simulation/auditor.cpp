@@ -1,0 +1,321 @@
+#include "tests/simulation/auditor.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+namespace sim {
+namespace {
+
+std::string digest_of(const locker::ledger_row& r) {
+    std::string text("locker/ledger/v1\0", 17);
+    const auto number = [&](std::uint64_t n) {
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            text.push_back(static_cast<char>((n >> static_cast<unsigned>(shift)) & 0xFFU));
+        }
+    };
+    const auto words = [&](const std::string& s) {
+        number(s.size());
+        text += s;
+    };
+    number(r.sequence);
+    number(static_cast<std::uint64_t>(r.wall_ms));
+    number(static_cast<std::uint64_t>(r.mono_ms));
+    words(r.boot);
+    words(r.type);
+    words(r.subject);
+    words(r.data);
+    text.append(reinterpret_cast<const char*>(r.previous.data()), r.previous.size());
+    unsigned char out[SHA256_DIGEST_LENGTH];
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), out);
+    return {reinterpret_cast<const char*>(out), sizeof out};
+}
+
+std::string bytes(const locker::digest256& d) {
+    return {reinterpret_cast<const char*>(d.data()), d.size()};
+}
+
+std::string text_of(const boost::json::object& o, const char* member) {
+    const auto* v = o.if_contains(member);
+    return v != nullptr && v->is_string() ? std::string(v->get_string().c_str()) : "";
+}
+
+std::int64_t number_of(const boost::json::object& o, const char* member) {
+    const auto* v = o.if_contains(member);
+    return v != nullptr && v->is_int64() ? v->get_int64() : 0;
+}
+
+constexpr std::int64_t grace_ms = 60 * second;
+constexpr std::int64_t tolerance_ms = 3 * second;  // between the truth of a door and the cabinet's knowledge of it
+
+}  // namespace
+
+void auditor::fail(const std::string& what) const {
+    throw violation(what);
+}
+
+void auditor::process_started(const std::string&) {
+    ++run_;
+    running_ = true;
+}
+
+void auditor::process_ended() {
+    running_ = false;
+    entered_.clear();
+}
+
+void auditor::ledger_found(const std::vector<locker::ledger_row>& all) {
+    if (all.size() < rows_.size()) {
+        fail("I5 " + std::to_string(rows_.size() - all.size()) + " rows that were committed are gone after a restart");
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (i < rows_.size()) {
+            if (!(all[i] == rows_[i])) {
+                fail("I5 row " + std::to_string(i + 1) + " is another one after a restart");
+            }
+        } else {
+            take(all[i], false);  // its commit was not acknowledged, and yet it is there: allowed
+        }
+    }
+}
+
+void auditor::committed(const locker::transaction& tx) {
+    for (const auto& row : tx.rows) {
+        take(row, true);
+    }
+}
+
+void auditor::take(const locker::ledger_row& row, bool live) {
+    if (row.sequence != rows_.size() + 1) {
+        fail("I5 sequence " + std::to_string(row.sequence) + " after " + std::to_string(rows_.size()));
+    }
+    const std::string before = rows_.empty() ? std::string(32, '\0') : bytes(rows_.back().hash);
+    if (bytes(row.previous) != before || bytes(row.hash) != digest_of(row)) {
+        fail("I7 the chain breaks at " + std::to_string(row.sequence));
+    }
+    rows_.push_back(row);
+    const auto data = boost::json::parse(row.data).as_object();
+    const std::string dep = text_of(data, "deposit");
+    const int compartment = static_cast<int>(number_of(data, "compartment"));
+    const std::int64_t id = number_of(data, "opening");
+    ++world_.met["event." + row.type];
+
+    if (row.type == "opening.authorised") {
+        auto& o = openings_[id];
+        o.compartment = compartment;
+        o.dep = dep;
+        o.by = text_of(data, "by");
+        o.authorised_at = world_.now;
+        o.run = live ? run_ : run_ - 1;
+        take_authorised(o, data, live);
+    } else if (row.type == "opening.opened" || row.type == "opening.jammed" || row.type == "opening.unknown" ||
+               row.type == "opening.interrupted") {
+        const auto at = openings_.find(id);
+        if (at == openings_.end()) {
+            fail("I4 an outcome without an opening: " + row.data);
+        }
+        if (!at->second.outcome.empty()) {
+            fail("I4 opening " + std::to_string(id) + " has two outcomes: " + at->second.outcome + ", " + row.type);
+        }
+        at->second.outcome = row.type;
+    } else if (row.type == "deposit.reserved") {
+        if (states_.count(dep) != 0) {
+            fail("I10 deposit id used twice: " + dep);
+        }
+        if (tenants_.count(compartment) != 0) {
+            fail("I10 compartment " + std::to_string(compartment) + " has two live deposits");
+        }
+        states_[dep] = "reserved";
+        places_[dep] = compartment;
+        tenants_[compartment] = dep;
+    } else if (row.type == "deposit.moved") {
+        tenants_.erase(static_cast<int>(number_of(data, "from")));
+        if (tenants_.count(compartment) != 0) {
+            fail("I10 a deposit moved to an occupied compartment");
+        }
+        tenants_[compartment] = dep;
+        places_[dep] = compartment;
+    } else if (row.type.starts_with("deposit.") && states_.count(dep) != 0) {
+        const std::string state = row.type.substr(8);
+        if (state == "overdue" || state == "reminder") {
+            return;
+        }
+        const std::string was = states_[dep];
+        const bool live_before = was == "reserved" || was == "deposited" || was == "confirmed";
+        if (!live_before) {
+            fail("I10 deposit " + dep + " was " + was + " and became " + state);
+        }
+        states_[dep] = state;
+        if (state == "retrieved" || state == "cancelled" || state == "expired" || state == "reclaimed") {
+            tenants_.erase(places_[dep]);
+        }
+        if (state == "retrieved") {
+            auto& s = spent_[dep];
+            s.closed_at = world_.now;
+        }
+    }
+}
+
+void auditor::take_authorised(opening& o, const boost::json::object& data, bool live) {
+    (void)data;
+    if (o.by.starts_with("grant:")) {
+        const auto at = grants_.find(o.by.substr(6));
+        if (at == grants_.end()) {
+            fail("I1 a door was authorised by a grant nobody issued: " + o.by);
+        }
+        o.why = at->second;
+        o.known_authority = true;
+        if (!used_grants_.insert(o.why.jti).second) {
+            const bool goes_on = data.contains("after");
+            if (!goes_on) {
+                fail("I6 grant " + o.why.jti + " was used twice");
+            }
+        }
+        if (live && !clock_faulty && world_.true_wall() >= o.why.expires && !data.contains("after")) {
+            fail("I3 grant " + o.why.jti + " had expired");
+        }
+        const bool by_deposit = o.why.act == "deposit" || o.why.act == "collect";
+        if (by_deposit ? o.why.dep != o.dep : o.why.compartment != o.compartment) {
+            fail("I2 grant " + o.why.jti + " opens another door than its own");
+        }
+        return;
+    }
+    if (!live) {
+        return;  // whose entry it was nobody saw: nothing is pulsed for it any more
+    }
+    const auto typed = codes_.find(entered_);
+    if (o.by != "code" || typed == codes_.end()) {
+        fail("I1 a door was authorised by nothing that was given out: " + o.by);
+    }
+    for (const auto& [dep, issue] : typed->second) {
+        if (dep == o.dep) {
+            o.why = {"code", dep, 0, "", INT64_MAX, issue};
+            o.known_authority = true;
+            const auto& s = spent_[dep];
+            const bool in_grace = s.closed_at != 0 && world_.now <= s.closed_at + grace_ms + tolerance_ms;
+            o.grace = states_[dep] == "retrieved";
+            if (o.grace && (!in_grace || s.last != issue)) {
+                fail("I3 a code of deposit " + dep + " opened it after it had ended");
+            }
+            if (!o.grace && issue < s.next) {
+                fail("I2 issue " + std::to_string(issue) + " of " + dep + " was spent, and opened a door again");
+            }
+            return;
+        }
+    }
+    fail("I1 a code opened the door of another deposit: " + o.dep);
+}
+
+void auditor::pulse_left(int compartment, std::int64_t length_ms, std::int64_t longest_ms, int supply) {
+    if (length_ms > longest_ms) {
+        fail("I9 a coil was commanded on for " + std::to_string(length_ms) + " ms");
+    }
+    if (world_.now < coil_free_[supply]) {
+        fail("I9 two coils at once on one supply");
+    }
+    coil_free_[supply] = world_.now + length_ms;
+    opening* found = nullptr;
+    for (auto at = openings_.rbegin(); at != openings_.rend() && found == nullptr; ++at) {
+        if (at->second.compartment == compartment) {
+            found = &at->second;
+        }
+    }
+    if (found == nullptr || !found->outcome.empty()) {
+        fail("I1 door " + std::to_string(compartment) + " was pulsed without a committed authorisation");
+    }
+    if (found->run != run_) {
+        fail("I2 door " + std::to_string(compartment) + " was pulsed for an opening of an earlier start");
+    }
+    ++found->pulses;
+    if (found->first_pulse_at < 0) {
+        found->first_pulse_at = world_.now;
+    }
+    if (found->pulses > 3 || world_.now - found->authorised_at > 9500) {
+        fail("I2 too many pulses, or too late, for one opening");
+    }
+    if (!clock_faulty && found->why.expires != INT64_MAX && world_.true_wall() > found->why.expires + 100) {
+        fail("I3 a pulse after the authority's end");
+    }
+    latest_[compartment] = world_.now;
+}
+
+void auditor::door_opened(int compartment) {
+    for (auto at = openings_.rbegin(); at != openings_.rend(); ++at) {
+        if (at->second.compartment == compartment) {
+            if (at->second.known_authority && at->second.why.act == "code" && !at->second.grace) {
+                auto& s = spent_[at->second.dep];
+                s.last = at->second.why.issue;  // counted as spent once it was open for long enough: door_closed
+            }
+            return;
+        }
+    }
+}
+
+void auditor::door_closed(int compartment, std::int64_t open_ms) {
+    for (auto at = openings_.rbegin(); at != openings_.rend(); ++at) {
+        auto& o = at->second;
+        if (o.compartment == compartment) {
+            if (o.known_authority && o.why.act == "code" && !o.grace && o.outcome == "opening.opened" &&
+                open_ms > 1500 + tolerance_ms) {
+                spent_[o.dep].next = std::max(spent_[o.dep].next, o.why.issue + 1);
+            }
+            return;
+        }
+    }
+}
+
+void auditor::published(const std::string& type, std::uint64_t sequence, const std::string& payload) {
+    if (sequence == 0 || sequence > rows_.size()) {
+        fail("I5 event " + std::to_string(sequence) + " was published before it was committed");
+    }
+    const auto& row = rows_[sequence - 1];
+    const auto event = boost::json::parse(payload).as_object();
+    if (type != row.type ||
+        boost::json::serialize(event.at("data")) != boost::json::serialize(boost::json::parse(row.data))) {
+        fail("I5 event " + std::to_string(sequence) + " is not what the ledger holds");
+    }
+    if (seen_.count(sequence) == 0) {
+        if (sequence != next_published_) {
+            fail("I5 event " + std::to_string(sequence) + " came before " + std::to_string(next_published_));
+        }
+        seen_.insert(sequence);
+        ++next_published_;
+    }
+}
+
+// The front's fast bucket, in true time: the cabinet's own never drains faster, so it may never be kinder.
+void auditor::answered(const std::string& code, bool front) {
+    if (!front || code != "wrong_code") {
+        return;
+    }
+    constexpr std::int64_t refill = 30 * minute;
+    fast_debt_ = std::max<std::int64_t>(0, fast_debt_ - (world_.now - debt_at_));
+    debt_at_ = world_.now;
+    if (fast_debt_ > 9 * refill + minute) {
+        fail("I6 an eleventh guess was judged within the time of ten");
+    }
+    fast_debt_ += refill;
+}
+
+void auditor::somebody_found(int compartment, const std::string& wanted, const std::string& found) {
+    if (!found.empty() && found != wanted) {
+        fail("I10 who came for " + wanted + " found the papers of " + found + " behind door " +
+             std::to_string(compartment));
+    }
+}
+
+void auditor::drained(std::uint64_t head) {
+    if (head != rows_.size()) {
+        fail("I5 the ledger ends at " + std::to_string(head) + ", committed were " + std::to_string(rows_.size()));
+    }
+    if (next_published_ != head + 1) {
+        fail("I5 event " + std::to_string(next_published_) + " of " + std::to_string(head) + " was never published");
+    }
+    for (const auto& [id, o] : openings_) {
+        if (o.outcome.empty()) {
+            fail("I4 opening " + std::to_string(id) + " never got an outcome");
+        }
+    }
+}
+
+}  // namespace sim

@@ -1,0 +1,110 @@
+// Predicts on its own what may and must be, from what it sees at the ports, and throws a violation that names the
+// invariant. It shares no code with the core: its own ledger hash, its own buckets, its own book of who may open what.
+#pragma once
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hal/ports/store.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace sim {
+
+class auditor {
+public:
+    explicit auditor(world& w) : world_(w) {}
+
+    // ---- what the portal gave out: the only authorities there are
+    struct authority {
+        std::string act;  // "deposit", "collect", "settle", "open", or "code"
+        std::string dep;
+        int compartment = 0;
+        std::string jti;
+        std::int64_t expires = INT64_MAX;  // true wall time
+        std::uint64_t issue = 0;           // of a code
+    };
+    void issued_grant(const authority& a) { grants_[a.jti] = a; }
+    void issued_code(const std::string& text, const std::string& dep, std::uint64_t issue) {
+        codes_[text].insert({dep, issue});
+    }
+
+    // ---- the process
+    void process_started(const std::string& boot);
+    void ledger_found(const std::vector<locker::ledger_row>& all);  // right after a start: what the disk really holds
+    void process_ended();
+    void entering(const std::string& text, bool front) {
+        entered_ = text;
+        front_ = front;
+    }
+    void entered() { entered_.clear(); }
+
+    // ---- ports
+    void committed(const locker::transaction& tx);
+    void pulse_left(int compartment, std::int64_t length_ms, std::int64_t longest_ms, int supply);
+    void door_opened(int compartment);  // in truth
+    void door_closed(int compartment, std::int64_t open_ms);
+    void published(const std::string& type, std::uint64_t sequence, const std::string& payload);  // the broker has it
+    void answered(const std::string& code, bool front);
+
+    // ---- what people find
+    void somebody_found(int compartment, const std::string& wanted, const std::string& found);
+
+    // ---- the end
+    void drained(std::uint64_t head);
+    bool clock_faulty = false;  // the cabinet's clock has been wrong: expiry by true time proves nothing
+    [[nodiscard]] const std::map<std::string, std::string>& deposits() const { return states_; }
+    [[nodiscard]] std::uint64_t head() const { return rows_.size(); }
+    [[nodiscard]] std::uint64_t openings() const { return openings_.size(); }
+
+private:
+    struct opening {
+        int compartment = 0;
+        std::string dep;
+        std::string by;
+        std::int64_t authorised_at = 0;
+        std::int64_t first_pulse_at = -1;
+        int pulses = 0;
+        std::string outcome;
+        authority why;
+        bool known_authority = false;
+        int run = 0;
+        bool grace = false;
+    };
+    struct spent {
+        std::uint64_t next = 0;      // issues below it may not open again …
+        std::int64_t closed_at = 0;  // … but for the grace after this closing
+        std::optional<std::uint64_t> last;
+    };
+    void take(const locker::ledger_row& row, bool live);
+    void take_authorised(opening& o, const boost::json::object& data, bool live);
+    [[noreturn]] void fail(const std::string& what) const;
+
+    world& world_;
+    std::map<std::string, authority> grants_;
+    std::map<std::string, std::set<std::pair<std::string, std::uint64_t>>> codes_;
+    std::set<std::string> used_grants_;
+    std::vector<locker::ledger_row> rows_;  // acknowledged by the store: they may never go
+    std::map<std::int64_t, opening> openings_;
+    std::map<int, std::int64_t> latest_;  // compartment → opening pulsed last
+    std::map<std::string, spent> spent_;
+    std::map<std::string, std::string> states_;  // deposit → state, as the ledger says
+    std::map<std::string, int> places_;
+    std::map<int, std::string> tenants_;  // compartment → live deposit
+    std::map<int, std::int64_t> coil_free_;
+    std::uint64_t published_ = 0;
+    std::uint64_t next_published_ = 1;
+    std::set<std::uint64_t> seen_;
+    int run_ = 0;
+    bool running_ = false;
+    std::string entered_;
+    bool front_ = false;
+    std::int64_t fast_debt_ = 0;
+    std::int64_t debt_at_ = 0;
+};
+
+}  // namespace sim

@@ -1,0 +1,118 @@
+#include "tests/simulation/hardware.hpp"
+
+#include <algorithm>
+
+namespace sim {
+
+using locker::line_action;
+using locker::line_answer;
+using locker::line_result;
+
+bool hardware::quiet() const {
+    return !line_pulled && std::all_of(boards.begin(), boards.end(),
+                                       [](const relay_board& b) { return !b.silent && b.garbled == 0 && b.mute == 0; });
+}
+
+bool hardware::settled() const {
+    return std::none_of(doors.begin(), doors.end(), [](const door& d) { return d.bouncing; });
+}
+
+void hardware::set_open(int number) {
+    auto& d = at(number);
+    if (d.open) {
+        return;
+    }
+    d.open = true;
+    d.opened_at = world_.now;
+    world_.note("door.open", std::to_string(number));
+    auditor_.door_opened(number);
+    touch();
+}
+
+void hardware::shut(int number) {
+    auto& d = at(number);
+    if (!d.open) {
+        return;
+    }
+    d.open = false;
+    world_.note("door.shut", std::to_string(number));
+    auditor_.door_closed(number, world_.now - d.opened_at);
+    if (world_.rng.chance(300)) {  // the contact bounces
+        d.bouncing = true;
+        world_.after(world_.rng.between(20, 400), [this, number] {
+            at(number).bouncing = false;
+            touch();
+        });
+    }
+    touch();
+}
+
+std::uint32_t hardware::inputs(std::size_t board) const {
+    std::uint32_t bits = 0;
+    for (const auto& d : doors) {
+        if (d.board != board || !d.wired) {
+            continue;
+        }
+        bool shut = !d.open;
+        if (d.feedback != door::contact::good) {
+            shut = d.feedback == door::contact::stuck_shut;
+        } else if (d.bouncing) {
+            shut = !shut;
+        }
+        bits |= shut ? 1U << d.channel : 0U;
+    }
+    return bits;
+}
+
+std::int64_t hardware::cost(const line_action& action, const locker::bus_settings& bus) const {
+    if (action.what == line_action::kind::open || line_pulled) {
+        return 2;
+    }
+    return boards[action.board].silent ? 2 * bus.boards[action.board].profile.timeout_ms : 20;
+}
+
+line_answer hardware::execute(const line_action& action, const locker::bus_settings& bus) {
+    if (action.what == line_action::kind::open) {
+        world_.port_or_die(line_pulled ? "line.open_failed" : "line.open");
+        return line_pulled ? line_answer{line_result::not_sent, 0, false, "no such device"} : line_answer{};
+    }
+    if (line_pulled) {
+        return {line_result::not_sent, 0, false, ""};
+    }
+    const auto& b = boards[action.board];
+    if (b.silent || world_.rng.chance(b.garbled)) {
+        world_.port_or_die("board.silent");
+        return {line_result::silent, 0, true, ""};
+    }
+    line_answer answer;
+    if (action.what == line_action::kind::pulse) {
+        energise(action.board, action.channel, action.length_ms, bus);
+    } else if (action.what == line_action::kind::read) {
+        answer.bits = inputs(action.board);
+    }
+    if (world_.rng.chance(b.mute)) {
+        world_.port_or_die("board.answer_lost");
+        return {line_result::silent, 0, true, ""};
+    }
+    if (action.what == line_action::kind::pulse) {
+        world_.port_or_die("line.pulse_answered");
+    }
+    return answer;
+}
+
+void hardware::energise(std::size_t board, int channel, std::int64_t length_ms, const locker::bus_settings& bus) {
+    const auto lock = std::find_if(bus.locks.begin(), bus.locks.end(), [&](const auto& l) {
+        return static_cast<std::size_t>(l.relay_board) == board && l.relay_channel == channel;
+    });
+    const int number = lock->compartment;
+    world_.port("line.pulse", std::to_string(number) + " " + std::to_string(length_ms));
+    auditor_.pulse_left(number, length_ms, lock->limits.pulse_max_ms, lock->supply);
+    if (!at(number).jammed) {
+        world_.after(world_.rng.between(40, 250), [this, number] { set_open(number); });
+    }
+    if (world_.power_lost) {
+        throw power_cut{};
+    }
+}
+
+}  // namespace sim

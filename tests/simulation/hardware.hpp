@@ -1,0 +1,67 @@
+// The cabinet in truth: doors, latches, contacts, boards and the line, behind Modbus-level replies, faults included.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hal/line/bus_master.hpp"
+#include "tests/simulation/auditor.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace sim {
+
+struct door {
+    int number = 0;
+    std::size_t board = 0;
+    unsigned channel = 0;
+    bool wired = true;  // has a contact
+    bool open = false;
+    bool jammed = false;
+    enum class contact { good, stuck_shut, stuck_open } feedback = contact::good;
+    bool bouncing = false;  // reads the opposite for a moment
+    std::int64_t opened_at = 0;
+    std::set<std::string> papers;  // deposits whose papers lie in it
+    std::set<std::string> left;    // … and that its people left there by their own choice
+};
+
+struct relay_board {
+    bool silent = false;
+    int garbled = 0;  // per mille of questions that do not arrive
+    int mute = 0;     // per mille of answers that do not arrive
+};
+
+class hardware {
+public:
+    hardware(world& w, auditor& a) : world_(w), auditor_(a) {}
+
+    std::vector<door> doors;
+    std::vector<relay_board> boards;
+    bool line_pulled = false;
+    std::function<void()> changed;  // something that a poll could see
+
+    door& at(int number) { return doors.at(static_cast<std::size_t>(number - 1)); }
+    void shut(int number);
+    void set_open(int number);
+    void touch() {
+        if (changed) {
+            changed();
+        }
+    }
+    [[nodiscard]] bool quiet() const;    // nothing is wrong with line and boards
+    [[nodiscard]] bool settled() const;  // … and no contact is moving
+
+    // What a master's action costs in time, and what comes of it; decided at its end.
+    [[nodiscard]] std::int64_t cost(const locker::line_action& action, const locker::bus_settings& bus) const;
+    locker::line_answer execute(const locker::line_action& action, const locker::bus_settings& bus);
+
+private:
+    [[nodiscard]] std::uint32_t inputs(std::size_t board) const;
+    void energise(std::size_t board, int channel, std::int64_t length_ms, const locker::bus_settings& bus);
+
+    world& world_;
+    auditor& auditor_;
+};
+
+}  // namespace sim

@@ -1,0 +1,139 @@
+// The simulation's program: seeds, one seed, exhaustive cuts of the main story, pairs of cuts.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+
+#include "tests/simulation/town.hpp"
+
+namespace {
+
+struct totals {
+    std::uint64_t runs = 0;
+    std::uint64_t stories = 0;
+    std::uint64_t openings = 0;
+    std::int64_t days = 0;
+    std::map<std::string, std::uint64_t> met;
+    void add(const sim::town_result& r) {
+        ++runs;
+        stories += r.stories;
+        openings += r.openings;
+        days += r.days;
+        for (const auto& [what, n] : r.met) {
+            met[what] += n;
+        }
+    }
+};
+
+int failed(sim::town_options o, const sim::town_result& r, const std::string& replay) {
+    o.tell = true;
+    const auto again = sim::run_town(o);
+    std::cout << "\nVIOLATION " << r.violation << "\n";
+    std::size_t skip = again.trace.size() > 80 ? again.trace.size() - 80 : 0;
+    for (const auto& line : again.trace) {
+        if (skip > 0) {
+            --skip;
+            continue;
+        }
+        std::cout << "  " << line << "\n";
+    }
+    std::cout << "replay: " << replay << (again.violation == r.violation ? "" : "\nNOT REPRODUCED: " + again.violation)
+              << "\n";
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Simulated cabinets in a faulty world: the production core, engine, bus master and store, audited."};
+    std::uint64_t first = 1;
+    std::uint64_t seeds = 300;
+    std::int64_t days = 2;
+    bool one = false;
+    bool tell = false;
+    bool coverage = false;
+    bool cuts = false;
+    std::uint64_t pairs = 0;
+    std::vector<std::uint64_t> cut_at;
+    auto* seed = app.add_option("--seed", first, "Run this seed alone, or the first of --seeds");
+    auto* count = app.add_option("--seeds", seeds, "How many seeds")->capture_default_str();
+    app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
+    app.add_flag("--tell", tell, "Print the last things that happened, and the run's hash");
+    app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
+    app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
+    app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
+    app.add_option("--cut", cut_at, "With --cuts: only at these calls");
+    CLI11_PARSE(app, argc, argv);
+    one = seed->count() > 0 && count->count() == 0;
+
+    totals all;
+    const auto began = std::chrono::steady_clock::now();
+    if (cuts || pairs > 0 || !cut_at.empty()) {
+        sim::town_options plain;
+        plain.seed = first;
+        plain.faults = false;
+        plain.story_only = true;
+        const auto whole = sim::run_town(plain);
+        if (!whole.violation.empty()) {
+            return failed(plain, whole, "--cuts");
+        }
+        const auto run = [&](const std::vector<std::uint64_t>& at) {
+            auto o = plain;
+            o.cuts = at;
+            const auto r = sim::run_town(o);
+            all.add(r);
+            return r.violation.empty() ? 0 : failed(o, r, fmt::format("--cut {} --seed {}", fmt::join(at, " "), first));
+        };
+        if (!cut_at.empty()) {
+            return run(cut_at);
+        }
+        for (std::uint64_t at = 1; cuts && at <= whole.port_calls; ++at) {
+            if (run({at}) != 0) {
+                return 1;
+            }
+        }
+        sim::chance_source rng(first);
+        for (std::uint64_t i = 0; i < pairs; ++i) {
+            const auto at = static_cast<std::uint64_t>(rng.between(1, static_cast<std::int64_t>(whole.port_calls)));
+            if (run({at, at + static_cast<std::uint64_t>(rng.between(1, 60))}) != 0) {
+                return 1;
+            }
+        }
+        std::cout << fmt::format("{} runs of the main story, {} calls of ports each, none wrong\n", all.runs,
+                                 whole.port_calls);
+    } else {
+        const std::uint64_t last = one ? first : first + seeds - 1;
+        for (std::uint64_t s = first; s <= last; ++s) {
+            sim::town_options o;
+            o.seed = s;
+            o.days = days;
+            o.tell = tell;
+            const auto r = sim::run_town(o);
+            all.add(r);
+            if (!r.violation.empty()) {
+                return failed(o, r, fmt::format("--seed {} --days {}", s, days));
+            }
+            if (tell) {
+                for (const auto& line : r.trace) {
+                    std::cout << line << "\n";
+                }
+            }
+            if (one || tell) {
+                std::cout << fmt::format("seed {} hash {:016x}\n", s, r.hash);
+            } else if (s % 100 == 0) {
+                std::cerr << fmt::format("\r{} seeds, {} cabinet-days ", s - first + 1, all.days) << std::flush;
+            }
+        }
+        const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        std::cout << fmt::format(
+            "\n{} seeds, {} cabinet-days, {} stories, {} openings in {:.1f} s: {:.0f} cabinet-days a second and core\n",
+            all.runs, all.days, all.stories, all.openings, took, static_cast<double>(all.days) / took);
+    }
+    if (coverage) {
+        for (const auto& [what, n] : all.met) {
+            std::cout << fmt::format("{:12}  {}\n", n, what);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,348 @@
+#include "tests/simulation/process.hpp"
+
+#include <boost/json.hpp>
+
+namespace sim {
+
+using locker::line_action;
+
+// The production store, with the world looking on: a power cut inside a call ends the process after it.
+class process::watched_store : public locker::store {
+    void dead() const {
+        if (world_.power_lost) {
+            throw power_cut{};
+        }
+    }
+    template <typename F>
+    auto watched(F f) const {
+        try {
+            auto out = f();
+            dead();
+            return out;
+        } catch (const locker::archive_error&) {
+            dead();
+            throw;
+        }
+    }
+
+public:
+    watched_store(world& w, auditor& a) : world_(w), auditor_(a), store_("locker.db") { dead(); }
+
+    locker::commit_error commit(const locker::transaction& tx) override {
+        world_.port_or_die("store.commit", std::to_string(tx.rows.size()));
+        const auto error = store_.commit(tx);
+        dead();
+        if (error == locker::commit_error::none) {
+            auditor_.committed(tx);
+        } else {
+            world_.note("store.commit_failed", store_.last_error());
+        }
+        return error;
+    }
+    std::string last_error() const override { return store_.last_error(); }
+    std::optional<std::string> find(std::string_view kind, std::string_view key) const override {
+        return watched([&] { return store_.find(kind, key); });
+    }
+    std::vector<std::pair<std::string, std::string>> all(std::string_view kind) const override {
+        return watched([&] { return store_.all(kind); });
+    }
+    std::vector<locker::ledger_row> rows(std::uint64_t from, std::uint64_t to, std::uint64_t limit) const override {
+        return watched([&] { return store_.rows(from, to, limit); });
+    }
+    std::uint64_t earliest() const override {
+        return watched([&] { return store_.earliest(); });
+    }
+
+private:
+    world& world_;
+    auditor& auditor_;
+    locker::sqlite_store store_;
+};
+
+// The production bus master on a simulated line. Polls that could see nothing new are not spent time on.
+class process::polled_line : public locker::lock_bus {
+public:
+    polled_line(process& owner, std::uint64_t life) : owner_(owner), life_(life), master_(owner.bus_settings_, guard_) {
+        owner_.hardware_.changed = [this] { stir(); };
+        stir();
+    }
+    ~polled_line() override { owner_.hardware_.changed = nullptr; }
+
+    void pulse(const locker::pulse_order& order) override {
+        owner_.world_.port_or_die("line.order", std::to_string(order.compartment));
+        master_.order(order);
+        stir();
+    }
+    bool serves(int compartment) const override { return master_.serves(compartment); }
+    const std::string& name() const override { return owner_.bus_settings_.line.name; }
+    locker::bus_counters counters() const override { return master_.counters(); }
+
+private:
+    void later(std::int64_t when, void (polled_line::*what)()) {
+        const auto turn = ++turn_;
+        owner_.world_.at(when, [&owner = owner_, life = life_, this, turn, what] {
+            if (owner.lives_ == life && owner.alive_ != nullptr && turn_ == turn) {
+                owner.run([&] { (this->*what)(); });
+            }
+        });
+    }
+    void stir() {
+        if (!busy_) {
+            later(owner_.world_.now, &polled_line::go_on);
+        }
+        restless_ = 0;
+    }
+    void go_on() {
+        tell();
+        action_ = master_.next(owner_.clock.now().mono_ms);
+        tell();
+        const std::int64_t now = owner_.world_.now;
+        if (action_.what == line_action::kind::wait) {
+            later(std::max(now + 1, now + action_.until - owner_.clock.now().mono_ms), &polled_line::go_on);
+            return;
+        }
+        // All boards were read since the last change, and nothing is wrong: the next polls say the same again.
+        if (action_.what == line_action::kind::read && owner_.hardware_.quiet() &&
+            ++restless_ > 4 * static_cast<int>(owner_.hardware_.boards.size()) && owner_.hardware_.settled()) {
+            later(now + 10 * minute, &polled_line::go_on);
+            return;
+        }
+        busy_ = true;
+        later(now + owner_.hardware_.cost(action_, owner_.bus_settings_), &polled_line::done);
+    }
+    void done() {
+        busy_ = false;
+        const auto answer = owner_.hardware_.execute(action_, owner_.bus_settings_);
+        master_.done(answer, owner_.clock.now().mono_ms);
+        later(owner_.world_.now, &polled_line::go_on);
+        tell();
+    }
+    void tell();
+
+    process& owner_;
+    std::uint64_t life_;
+    locker::governor guard_;
+    locker::bus_master master_;
+    line_action action_;
+    bool busy_ = false;
+    int restless_ = 0;
+    std::uint64_t turn_ = 0;
+};
+
+struct process::one_life {
+    explicit one_life(process& p)
+        : store(p.world_, p.auditor_), engine(p.config_, 12 * hour, p.clock, store, p.broker_, p) {}
+    watched_store store;
+    locker::engine engine;
+    std::unique_ptr<polled_line> line;
+    std::array<std::uint64_t, 5> timers{};
+};
+
+void process::polled_line::tell() {
+    for (const auto& report : master_.take_reports()) {
+        owner_.alive_->engine.take(report);
+    }
+}
+
+process::process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::core::cabinet_config config,
+                 locker::bus_settings bus)
+    : clock(w),
+      world_(w),
+      auditor_(a),
+      hardware_(h),
+      broker_(b),
+      disk_(d),
+      config_(std::move(config)),
+      bus_settings_(std::move(bus)) {
+    broker_.up = [this] { run([this] { alive_->engine.broker_up(); }); };
+    broker_.down = [this](const std::string& why) { run([this, &why] { alive_->engine.broker_down(why); }); };
+    broker_.arrived = [this](const locker::broker_message& m) { run([this, &m] { alive_->engine.arrived(m); }); };
+    broker_.acknowledged = [this](std::uint64_t n) { run([this, n] { alive_->engine.acknowledged(n); }); };
+}
+
+process::~process() = default;
+
+// Whatever goes into the engine goes through here: a power cut inside ends this life.
+template <typename F>
+void process::run(F f) {
+    if (alive_ == nullptr || farewell_) {
+        return;
+    }
+    try {
+        f();
+    } catch (const power_cut&) {
+        end(true);
+        return;
+    } catch (const std::logic_error& e) {
+        throw violation(std::string("the engine broke: ") + e.what());
+    }
+    if (farewell_) {  // finished() was called inside
+        farewell_ = false;
+        end(false, true);
+    } else if (world_.power_lost) {
+        end(true);
+    }
+}
+
+void process::start() {
+    if (alive_ != nullptr) {
+        return;
+    }
+    ++lives_;
+    try {
+        alive_ = std::make_unique<one_life>(*this);
+        const auto found = alive_->store.rows(1, UINT64_MAX, UINT64_MAX);
+        auditor_.process_started(clock.boot_id());
+        auditor_.ledger_found(found);
+    } catch (const power_cut&) {
+        end(true);
+        return;
+    } catch (const violation&) {
+        throw;
+    } catch (const std::logic_error& e) {
+        throw violation(std::string("the engine broke at start: ") + e.what());
+    } catch (const std::runtime_error& e) {  // the medium failed: systemd tries again
+        world_.note("process.start_failed", e.what());
+        end(world_.power_lost);
+        return;
+    }
+    world_.note("process.start");
+    run([this] { alive_->engine.start("epoch-" + std::to_string(world_.rng.below(1'000'000'000))); });
+    if (alive_ == nullptr) {
+        return;
+    }
+    alive_->line = std::make_unique<polled_line>(*this, lives_);
+    alive_->engine.attach(*alive_->line);
+    run([this] { alive_->engine.connect(); });
+}
+
+void process::end(bool power, bool clean) {
+    if (alive_ != nullptr) {
+        world_.power_lost = world_.power_lost || !clean;  // who dies writes nothing more
+        alive_.reset();
+        power = power || (clean && world_.power_lost);
+        world_.power_lost = false;
+    }
+    ++lives_;
+    auditor_.process_ended();
+    broker_.process_died();
+    auto waiting = std::move(waiting_);
+    waiting_.clear();
+    for (auto& [id, who] : waiting) {
+        world_.after(1, [answer = who.second] { answer("gone"); });
+    }
+    world_.power_lost = false;
+    if (power) {
+        world_.say("the power goes");
+        ++world_.met["power_cut"];
+        disk_.power_cut();
+        ++clock.boot;
+    } else {
+        disk_.process_died();
+    }
+    if (restarts) {
+        const auto life = lives_;
+        world_.after(power ? world_.rng.between(5000, 90'000) : world_.rng.between(200, 3000), [this, power, life] {
+            if (life == lives_) {
+                if (power) {
+                    clock.booted_at = world_.now;
+                }
+                start();
+            }
+        });
+    }
+}
+
+void process::kill() {
+    if (alive_ != nullptr) {
+        world_.note("process.killed");
+        end(false);
+    }
+}
+
+void process::power() {
+    if (alive_ != nullptr) {
+        world_.note("process.power_cut");
+        end(true);
+    }
+}
+
+void process::stop() {
+    if (alive_ != nullptr) {
+        world_.note("process.stopped");
+        alive_->line.reset();
+        run([this] { alive_->engine.stop(); });
+    }
+}
+
+void process::finished() {
+    farewell_ = true;
+}
+
+void process::wake(timer which, std::int64_t mono_ms) {
+    // Also called while `alive_` is being made: then nothing is due yet.
+    if (alive_ == nullptr) {
+        return;
+    }
+    auto& turn = alive_->timers.at(static_cast<std::size_t>(which));
+    const auto mine = ++turn;
+    if (mono_ms == INT64_MAX) {
+        return;
+    }
+    const auto life = lives_;
+    world_.after(std::max<std::int64_t>(0, mono_ms - clock.now().mono_ms), [this, which, mine, life] {
+        if (life == lives_ && alive_ != nullptr && alive_->timers.at(static_cast<std::size_t>(which)) == mine) {
+            run([this, which] { alive_->engine.due(which); });
+        }
+    });
+}
+
+void process::report_later(const locker::pulse_report& report) {
+    const auto life = lives_;
+    world_.after(0, [this, report, life] {
+        if (life == lives_) {
+            run([this, &report] { alive_->engine.take(report); });
+        }
+    });
+}
+
+void process::enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer) {
+    if (alive_ == nullptr) {
+        world_.after(1, [answer = std::move(answer)] { answer("gone"); });
+        return;
+    }
+    const auto id = ++entries_;
+    const bool front = via == "keypad";
+    world_.note("entry", via);
+    waiting_[id] = {front, std::move(answer)};
+    // As the auditor reads it: the nine digits alone.
+    std::string digits;
+    for (const char c : text.substr(text.find('#') == std::string::npos ? 0 : text.find('#') + 1)) {
+        if (c != ' ') {
+            digits.push_back(c);
+        }
+    }
+    auditor_.entering(digits, front);
+    run([&] { alive_->engine.enter(id, via, text); });
+    auditor_.entered();
+}
+
+void process::answered(std::uint64_t entry, const std::string& reply) {
+    world_.port_or_die("entry.answer", reply);
+    const auto at = waiting_.find(entry);
+    if (at == waiting_.end()) {
+        return;
+    }
+    const auto o = boost::json::parse(reply).as_object();
+    const std::string code =
+        o.at("ok").as_bool() ? "ok" : std::string(o.at("error").as_object().at("code").as_string().c_str());
+    auditor_.answered(code, at->second.first);
+    world_.after(1, [answer = at->second.second, code] { answer(code); });
+    waiting_.erase(at);
+}
+
+std::string process::status() const {
+    return alive_ == nullptr ? "" : alive_->engine.status();
+}
+
+}  // namespace sim

@@ -1,0 +1,87 @@
+// lockerd's process in a simulated world: the production engine, core, bus master and SQLite store over simulated
+// ports. It is started, killed, stopped, and loses its power.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "daemon/runtime/engine.hpp"
+#include "hal/store/sqlite_store.hpp"
+#include "tests/simulation/auditor.hpp"
+#include "tests/simulation/broker.hpp"
+#include "tests/simulation/disk.hpp"
+#include "tests/simulation/hardware.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace sim {
+
+class sim_clock : public locker::clock_port {
+public:
+    explicit sim_clock(world& w) : world_(w) {}
+    std::int64_t offset_ms = 0;  // the wall clock's error
+    bool synchronised = true;
+    std::int64_t booted_at = 0;
+    int boot = 1;
+    [[nodiscard]] locker::moment now() const override {
+        return {world_.true_wall() + offset_ms, world_.now - booted_at + 5000};
+    }
+    [[nodiscard]] std::int64_t now_us() const override { return world_.now * 1000; }
+    [[nodiscard]] bool trusted() const override { return synchronised; }
+    [[nodiscard]] std::string boot_id() const override { return "boot-" + std::to_string(boot); }
+
+private:
+    world& world_;
+};
+
+class process : private locker::engine_host {
+public:
+    process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::core::cabinet_config config,
+            locker::bus_settings bus);
+    ~process() override;
+
+    sim_clock clock;
+    bool space_is_low = false;
+    bool restarts = true;  // systemd's doing
+
+    void start();
+    void kill();   // SIGKILL
+    void power();  // the cabinet's power goes, and comes back after a while
+    void stop();   // SIGTERM, and a start after it
+    [[nodiscard]] bool running() const { return alive_ != nullptr; }
+    // What a keypad or scanner sends; the answer's error code, or "ok", comes when it comes.
+    void enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer);
+    [[nodiscard]] std::string status() const;
+
+private:
+    class watched_store;
+    class polled_line;
+    struct one_life;
+    template <typename F>
+    void run(F f);
+    void end(bool power, bool clean = false);
+
+    void wake(timer which, std::int64_t mono_ms) override;
+    void log(locker::log_level, std::string_view line) override { world_.say(std::string(line)); }
+    void answered(std::uint64_t entry, const std::string& reply) override;
+    void recorded(const std::string&) override {}
+    void report_later(const locker::pulse_report& report) override;
+    [[nodiscard]] bool space_low() const override { return space_is_low; }
+    void finished() override;
+
+    world& world_;
+    auditor& auditor_;
+    hardware& hardware_;
+    broker& broker_;
+    disk& disk_;
+    locker::core::cabinet_config config_;
+    locker::bus_settings bus_settings_;
+    std::unique_ptr<one_life> alive_;
+    std::uint64_t lives_ = 0;
+    std::uint64_t entries_ = 0;
+    std::map<std::uint64_t, std::pair<bool, std::function<void(std::string)>>> waiting_;
+    bool farewell_ = false;
+};
+
+}  // namespace sim
