@@ -9,6 +9,8 @@
 
 namespace {
 
+std::size_t lines = 60;  // of the trace of a failure
+
 struct totals {
     std::uint64_t runs = 0;
     std::uint64_t stories = 0;
@@ -30,7 +32,7 @@ int failed(sim::town_options o, const sim::town_result& r, const std::string& re
     o.tell = true;
     const auto again = sim::run_town(o);
     std::cout << "\nVIOLATION " << r.violation << "\n";
-    std::size_t skip = again.trace.size() > 80 ? again.trace.size() - 80 : 0;
+    std::size_t skip = again.trace.size() > lines ? again.trace.size() - lines : 0;
     for (const auto& line : again.trace) {
         if (skip > 0) {
             --skip;
@@ -56,6 +58,7 @@ int main(int argc, char** argv) {
     bool cuts = false;
     std::uint64_t pairs = 0;
     std::vector<std::uint64_t> cut_at;
+    app.add_option("--lines", lines, "How much of a failure's trace is printed")->capture_default_str();
     auto* seed = app.add_option("--seed", first, "Run this seed alone, or the first of --seeds");
     auto* count = app.add_option("--seeds", seeds, "How many seeds")->capture_default_str();
     app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));

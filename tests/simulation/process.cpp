@@ -81,11 +81,12 @@ private:
     void later(std::int64_t when, void (polled_line::*what)()) {
         const auto turn = ++turn_;
         owner_.world_.at(when, [&owner = owner_, life = life_, this, turn, what] {
-            if (owner.lives_ == life && owner.alive_ != nullptr && turn_ == turn) {
+            if (still_there(owner, life, this) && turn_ == turn) {
                 owner.run([&] { (this->*what)(); });
             }
         });
     }
+    static bool still_there(const process& owner, std::uint64_t life, const polled_line* line);
     void stir() {
         if (!busy_) {
             later(owner_.world_.now, &polled_line::go_on);
@@ -137,6 +138,10 @@ struct process::one_life {
     std::unique_ptr<polled_line> line;
     std::array<std::uint64_t, 5> timers{};
 };
+
+bool process::polled_line::still_there(const process& owner, std::uint64_t life, const polled_line* line) {
+    return owner.lives_ == life && owner.alive_ != nullptr && owner.alive_->line.get() == line;
+}
 
 void process::polled_line::tell() {
     for (const auto& report : master_.take_reports()) {

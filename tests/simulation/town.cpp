@@ -151,6 +151,7 @@ private:
             const auto at = replies_.find(o.at("id").as_string().c_str());
             if (at != replies_.end()) {
                 at->second.give(payload);
+                replies_.erase(at);
             }
         } else if (topic.starts_with("event/deposit.reserved") || topic.starts_with("event/deposit.moved")) {
             const auto data = boost::json::parse(payload).as_object().at("data").as_object();
@@ -292,7 +293,7 @@ private:
             co_await pause{world_, plain ? 3000 : world_.rng.between(500, 9000)};
             const int n = where(dep);
             if (n != 0 && hardware_.at(n).open) {
-                if (swarm_.clumsy && world_.rng.chance(100)) {  // it springs shut at once
+                if (swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1200) {  // it springs shut at once
                     hardware_.shut(n);
                     co_await pause{world_, 3000};
                     continue;
@@ -355,7 +356,7 @@ private:
             const int n = where(dep);
             if (n != 0 && hardware_.at(n).open) {
                 look_inside(n, dep);
-                if (swarm_.clumsy && world_.rng.chance(100)) {
+                if (swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1200) {
                     hardware_.shut(n);
                     co_await pause{world_, 3000};
                     continue;

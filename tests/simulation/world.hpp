@@ -90,7 +90,7 @@ public:
     void say(const std::string& line) {
         if (tell) {
             story.push_back(std::to_string(now) + " " + line);
-            if (story.size() > 400) {
+            if (story.size() > 20000) {
                 story.pop_front();
             }
         }
