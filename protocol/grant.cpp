@@ -202,7 +202,7 @@ std::optional<grant_act> grant_act_from(std::string_view text) {
 }
 
 bool looks_like_grant(std::string_view text) {
-    return text.size() > 20 && std::count(text.begin(), text.end(), '.') == 2;
+    return std::count(text.begin(), text.end(), '.') == 2;
 }
 
 reading<grant> parse_grant(std::string_view token) {

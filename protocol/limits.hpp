@@ -15,6 +15,7 @@ inline constexpr std::size_t text_bytes = 256;           // reasons and pseudony
 inline constexpr std::size_t entry_bytes = 2048;         // what a keypad or scanner may send at once
 inline constexpr int compartment_max = 999;              // the number on a door
 inline constexpr int code_window = 5;                    // issues tried for each deposit: n … n+4
+inline constexpr std::uint64_t rows_checked = 200;       // of the ledger, at each start
 inline constexpr std::uint64_t replay_events = 200;      // events in one answer to `replay`
 inline constexpr std::size_t remembered_commands = 4096;
 inline constexpr std::int64_t remembered_ms = 24LL * 3600 * 1000;

@@ -19,7 +19,8 @@ def arguments():
                    "each step happened")
     p.add_argument("--transport", choices=["rtu", "tcp"], default="rtu", help="Modbus RTU on a pseudo-terminal, or TCP")
     p.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="MQTT version")
-    p.add_argument("--doors", type=int, default=12, help="number of doors (default 12)")
+    p.add_argument("--doors", type=int, default=12, choices=range(2, 129), metavar="2..128",
+                   help="number of doors (default 12)")
     p.add_argument("--folder", help="where configuration, keys, sockets and the ledger are kept (default: a temporary "
                    "folder that goes at the end)")
     p.add_argument("--json", action="store_true", help="print where everything is as one line of JSON, for scripts")
@@ -99,6 +100,7 @@ def story(s):
         n = s.put_in("intake-1", "intake", case="case-1", content="identity card")
         step("2. \"Documents deposited\", taps the resident.")
         must(s.mqtt.command("confirm", {"deposit": "intake-1"}))
+        s.mqtt.event("deposit.confirmed", deposit="intake-1")
         step(f"3. Staff open door {n} with a grant of their own and take the papers.")
         must(s.open("collect", deposit="intake-1"))
         if s.take_out("intake-1", n) != "identity card":
@@ -106,6 +108,7 @@ def story(s):
         step("4. The business is done. Staff put the papers into a compartment for their owner, and confirm.")
         m = s.put_in("return-1", "return", case="case-1", content="identity card")
         must(s.mqtt.command("confirm", {"deposit": "return-1"}))
+        s.mqtt.event("deposit.confirmed", deposit="return-1")
         code = s.code("return-1")
         step(f"5. The resident's phone shows the code {code}. Typed at the keypad, it opens door {m}, once.")
         must(s.enter(code))
@@ -153,7 +156,7 @@ In another terminal:
     # papers in: a grant as a QR code would carry it, shown at the cabinet's scanner
     lockerctl enter --via scanner "$(lockerctl mint grant --key $KEYS/issuer.jwk --cabinet $CABINET \\
         --act deposit --deposit my-1 --kind return)"
-    lockersim put 1 "passport"; sleep 2; lockersim push 1
+    lockersim put 1 "passport"; sleep 2; lockersim push 1; sleep 2    # a closing counts after a second of rest
 
     # papers out: the code a phone would show, typed at the keypad
     lockerctl enter "$(lockerctl mint code --key $KEYS/cabinet.key --deposit my-1)"
@@ -169,7 +172,7 @@ Ctrl-C ends it.
 
 def wait_for_the_end():
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     stopped.wait()  # whoever ends one of the parts to see what happens finds the others going on
 
@@ -182,6 +185,7 @@ def main():
         print(f"demo: {a.folder} holds a cabinet already; name another folder", file=sys.stderr)
         return 64
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with Stand(folder=a.folder, transport=a.transport, mqtt_version=5 if a.mqtt == "5" else 4, doors=a.doors) as s:
         if a.story:
             print(f"A cabinet of {s.doors} doors: real broker, real Modbus frames, real ledger; only the cabinet is simulated.")

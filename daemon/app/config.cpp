@@ -36,8 +36,11 @@ public:
             return std::nullopt;
         }
         auto value = n->value_exact<std::string>();
-        if (!value || value->empty() || value->size() > most) {
-            wrong(key, fmt::format("a text of 1 to {} bytes in quotes is wanted", most));
+        const bool printable = value && std::none_of(value->begin(), value->end(), [](char c) {
+                                   return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+                               });
+        if (!value || value->empty() || value->size() > most || !printable) {
+            wrong(key, fmt::format("a text of 1 to {} bytes in quotes is wanted, on one line", most));
             return std::nullopt;
         }
         return value;
@@ -89,10 +92,22 @@ public:
             return std::nullopt;
         }
         const auto* t = n->as_table();
+        if (t != nullptr) {
+            for (const auto& [inner, value] : *t) {
+                if (inner.str() != "board" && inner.str() != "channel") {
+                    wrong(key, fmt::format("{}: no such key; here are: board, channel", inner.str()));
+                    return std::nullopt;
+                }
+            }
+        }
         const auto board = t == nullptr ? std::nullopt : (*t)["board"].value_exact<std::string>();
         const auto number = t == nullptr ? std::nullopt : (*t)["channel"].value_exact<std::int64_t>();
-        if (!board || !number || t->size() != 2 || *number < 1 || *number > limits::channels_max) {
+        if (!board || !number) {
             wrong(key, "{ board = \"A\", channel = 1 } is wanted, with the channel as printed on the board");
+            return std::nullopt;
+        }
+        if (*number < 1 || *number > limits::channels_max) {
+            wrong(key, fmt::format("channel {}: channels count from 1 to {}", *number, limits::channels_max));
             return std::nullopt;
         }
         return channel_of{*board, static_cast<int>(*number)};
@@ -164,6 +179,24 @@ private:
     std::set<std::string> known_;
 };
 
+// mqtt://host:port, mqtts://host:port; the port may be left out.
+bool is_broker_uri(std::string_view uri) {
+    for (const std::string_view scheme : {"mqtt://", "mqtts://"}) {
+        if (!uri.starts_with(scheme)) {
+            continue;
+        }
+        const auto rest = uri.substr(scheme.size());
+        const auto colon = rest.rfind(':');
+        if (colon == std::string_view::npos || rest.ends_with(']')) {
+            return !rest.empty() && rest.find('/') == std::string_view::npos;
+        }
+        int port = 0;
+        const auto [end, error] = std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), port);
+        return colon > 0 && error == std::errc{} && end == rest.data() + rest.size() && port >= 1 && port <= 65535;
+    }
+    return false;
+}
+
 class config_reader {
 public:
     config_reader(const toml::table& root, std::filesystem::path folder)
@@ -212,6 +245,11 @@ private:
     void read_state() {
         auto s = root_.table("state");
         out_.state_folder = path(s.text("folder", true, 4096).value_or("."));
+        std::error_code unreadable;
+        if (std::filesystem::exists(out_.state_folder, unreadable) &&
+            !std::filesystem::is_directory(out_.state_folder, unreadable)) {
+            s.wrong("folder", out_.state_folder + " is not a folder");
+        }
         out_.control_socket = path(s.text("control_socket", false, 100).value_or(out_.state_folder + "/control.sock"));
         s.no_others();
     }
@@ -230,6 +268,9 @@ private:
         if (const auto file = s.text("issuers", true, 4096)) {
             if (auto ring = read_key_ring(path(*file))) {
                 out_.cabinet.ring = std::move(*ring);
+                if (out_.cabinet.ring.keys.empty()) {
+                    out_.warnings.push_back(path(*file) + " holds no key: no grant can be verified");
+                }
             } else {
                 s.wrong("issuers", ring.error().what);
             }
@@ -270,7 +311,7 @@ private:
     }
 
     void read_buses() {
-        std::set<std::string> lines;
+        std::map<std::string, std::string> lines;  // and the bus
         for (auto& s : root_.tables("bus")) {
             bus_settings bus;
             bus.line.name = s.text("name", true).value_or("");
@@ -301,11 +342,15 @@ private:
                     std::from_chars(tcp->data() + colon + 1, tcp->data() + tcp->size(), bus.line.port);
                 }
                 if (bus.line.host.empty() || bus.line.port < 1 || bus.line.port > 65535) {
-                    s.wrong("tcp", "\"host:port\" is wanted");
+                    s.wrong("tcp", fmt::format("\"{}\": \"host:port\" is wanted, with a port from 1 to 65535", *tcp));
+                }
+                if (s.has("baud") || s.has("parity")) {
+                    s.wrong(s.has("baud") ? "baud" : "parity", "a TCP line has no speed; the gateway has it");
                 }
             }
-            if (!lines.insert(device ? bus.line.device : tcp.value_or("")).second) {
-                s.wrong(device ? "device" : "tcp", "another bus uses this line");
+            const auto [line, fresh] = lines.emplace(device ? bus.line.device : tcp.value_or(""), bus.line.name);
+            if (!fresh) {
+                s.wrong(device ? "device" : "tcp", fmt::format("bus \"{}\" uses this line already", line->second));
             }
             s.no_others();
             out_.buses.push_back(std::move(bus));
@@ -422,12 +467,13 @@ private:
                     bus = boards_.at(relay->board).second;
                 }
             }
-            const auto contact = s.choice("contact", {"none", "door", "latch"}, true).value_or(0);
+            const auto said = s.choice("contact", {"none", "door", "latch"}, true);
+            const auto contact = said.value_or(0);
             c.contact = static_cast<core::contact_kind>(contact);
             const auto closed = s.choice("closed", {"on", "off"}, false).value_or(0);
             c.closed_level = closed == 0;
             if (const auto input = s.channel("input", contact != 0)) {
-                if (contact == 0) {
+                if (said && contact == 0) {
                     s.wrong("input", "contact = \"none\" has no input; remove one of them");
                 }
                 if (const auto* board = check_channel(s, "input", *input, false)) {
@@ -465,8 +511,8 @@ private:
         auto s = root_.table("mqtt");
         auto& b = out_.broker;
         b.uri = s.text("uri", true).value_or("");
-        if (!b.uri.empty() && !b.uri.starts_with("mqtt://") && !b.uri.starts_with("mqtts://")) {
-            s.wrong("uri", "mqtt://host:port or mqtts://host:port is wanted");
+        if (!b.uri.empty() && !is_broker_uri(b.uri)) {
+            s.wrong("uri", fmt::format("\"{}\": mqtt://host:port or mqtts://host:port is wanted", b.uri));
         }
         b.version = s.choice("version", {"5", "3.1.1"}, false).value_or(0) == 0 ? 5 : 4;
         b.username = s.text("username", false).value_or("");
@@ -479,8 +525,11 @@ private:
         }
         if (const auto file = s.text("ca_file", false, 4096)) {
             b.ca_file = path(*file);
-            if (!std::filesystem::exists(b.ca_file)) {
-                s.wrong("ca_file", b.ca_file + " does not exist");
+            const auto pem = read_text_file(b.ca_file);
+            if (!pem) {
+                s.wrong("ca_file", pem.error().what);
+            } else if (pem->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+                s.wrong("ca_file", b.ca_file + " holds no certificate in PEM form");
             }
         }
         b.keep_alive_s = static_cast<int>(s.number("keep_alive_s", false, 2, 600).value_or(10));
@@ -529,7 +578,11 @@ private:
 std::variant<settings, std::vector<config_error>> read_config(const std::string& file) {
     const auto text = read_text_file(file);
     if (!text) {
-        return std::vector<config_error>{{0, "", text.error().what}};
+        std::string what = text.error().what;
+        if (what.starts_with(file)) {
+            what.erase(0, file.size() + 1);  // it is named before the sentence already
+        }
+        return std::vector<config_error>{{0, "", what}};
     }
     toml::table parsed;
     try {

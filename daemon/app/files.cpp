@@ -13,7 +13,7 @@ namespace {
 
 file_reading<std::string> read_secret_file(const std::string& path) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 0007U) != 0) {
+    if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0007U) != 0) {
         return file_error{
             fmt::format("{} can be read by everybody (mode {:04o}); chmod 0600 it", path, info.st_mode & 07777U)};
     }
@@ -30,6 +30,10 @@ std::string trimmed(std::string text) {
 }  // namespace
 
 file_reading<std::string> read_text_file(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+        return file_error{fmt::format("{} is a folder, a file is wanted", path)};
+    }
     std::ifstream in(path, std::ios::binary);
     if (!in) {
         return file_error{fmt::format("{} cannot be read: {}", path, std::strerror(errno))};

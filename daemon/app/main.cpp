@@ -38,9 +38,14 @@ int check(const std::string& file, locker::settings& out) {
 
 int run(locker::settings s) {
     std::list<locker::exclusive> held;
+    std::error_code error;
+    std::filesystem::create_directories(s.state_folder, error);
+    if (error) {
+        std::cerr << fmt::format("lockerd: [state] folder {}: {}\n", s.state_folder, error.message());
+        return exit_config;
+    }
+    ::chmod(s.state_folder.c_str(), 0750);
     try {
-        std::filesystem::create_directories(s.state_folder);
-        ::chmod(s.state_folder.c_str(), 0750);
         held.emplace_back(s.state_folder + "/lock", "state folder " + s.state_folder);
         for (const auto& bus : s.buses) {
             const std::string line =

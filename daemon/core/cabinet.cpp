@@ -157,10 +157,32 @@ void leave_out_removed(const cabinet_config& config, durable& d) {
     });
 }
 
+// Whether the ledger still ends where the working set says, and its last rows hang together. All of it is checked by
+// `lockerctl log verify`: at a start that would take too long.
+bool ledger_holds(const archive& past, const meta& m) {
+    if (m.sequence == 0) {
+        return past.earliest() == 0;
+    }
+    const std::uint64_t from = m.sequence > limits::rows_checked ? m.sequence - limits::rows_checked + 1 : 1;
+    const auto rows = past.rows(from, UINT64_MAX, limits::rows_checked + 1);
+    if (rows.empty() || rows.back().sequence != m.sequence || rows.back().hash != m.head) {
+        return false;
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const bool follows =
+            i == 0 || (rows[i].sequence == rows[i - 1].sequence + 1 && rows[i].previous == rows[i - 1].hash);
+        if (!follows || ledger_hash(rows[i]) != rows[i].hash) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
 cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
+    ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
     state_.l.board_since_ms.assign(config_.boards.size(), 0);
@@ -226,12 +248,12 @@ void cabinet::observe(moment now, const input& in) {
             }
         }
     } else if (std::holds_alternative<broker_up>(in)) {
-        broker_up_ = true;
+        l.broker_up = true;
         retained_.clear();
         acknowledged_.clear();
         sent_ = state_.d.m.published;
     } else if (std::holds_alternative<broker_down>(in)) {
-        broker_up_ = false;
+        l.broker_up = false;
     } else if (const auto* ack = std::get_if<event_acknowledged>(&in)) {
         acknowledged_.insert(ack->sequence);
         while (!acknowledged_.empty() && *acknowledged_.begin() <= state_.d.m.published + 1) {
@@ -244,7 +266,7 @@ void cabinet::observe(moment now, const input& in) {
         if (said->topic == t.status() || t.is_alarm(said->topic)) {
             const auto at = retained_.find(said->topic);
             const std::string ours = at == retained_.end() ? "" : at->second;
-            if (broker_up_ && said->payload != ours) {
+            if (state_.l.broker_up && said->payload != ours) {
                 retained_[said->topic] = said->payload;  // as the broker holds it: refresh_retained mends it
             }
         }
@@ -279,6 +301,10 @@ effects cabinet::step(moment now, const input& in) {
                 w.s.d.compartments.try_emplace(c.number).first->second.number = c.number;
             }
             take_start(w, *start);
+            if (ledger_broken_ && w.s.d.m.ledger_broken_ms == 0) {
+                w.s.d.m.ledger_broken_ms = w.wall;
+                w.note_line(note::level::error, "event=ledger_broken");
+            }
         } else if (const auto* m = std::get_if<message>(&in)) {
             if (const auto name = topics(config_.id).command_of(m->topic)) {
                 handle_command(w, *name, *m);
@@ -392,7 +418,7 @@ effects cabinet::settle(work& w) {
     if (state_.l.refusals_due != 0) {
         wake_at_ = std::min(wake_at_, state_.l.refusals_due);
     }
-    if (broker_up_) {
+    if (state_.l.broker_up) {
         refresh_retained(work(config_, past_, state_, w.now, w.age), out);
         fill_outbox(out);
     }
@@ -400,7 +426,7 @@ effects cabinet::settle(work& w) {
 }
 
 void cabinet::refresh_retained(const work& w, effects& out) {
-    if (!broker_up_) {
+    if (!state_.l.broker_up) {
         return;
     }
     auto wanted = retained_view(w);

@@ -59,8 +59,8 @@ private:
     std::optional<input> pending_input_;
     std::unique_ptr<work> pending_;
 
-    bool broker_up_ = false;
     std::map<std::string, std::string> retained_;  // as last sent over this connection
+    bool ledger_broken_ = false;                   // found so at this start
     std::uint64_t sent_ = 0;
     std::set<std::uint64_t> acknowledged_;  // beyond the mark
 };

@@ -13,6 +13,9 @@ bool present(const work& w, int board) {
     return w.s.l.board_present.at(static_cast<std::size_t>(board));
 }
 
+// A pulse that nobody acknowledged may move its lock so long after the opening was given up.
+constexpr std::int64_t late_pulse = 10 * second;
+
 // The contact as it reads now; not known while its board is away or where there is none.
 contact contact_of(const work& w, int compartment) {
     const auto& wired = w.configured(compartment);
@@ -45,6 +48,7 @@ void seen_open(work& w, opening& o, bool recovered) {
     auto& c = w.at(o.compartment);
     auto* d = w.find_deposit(o.deposit);
     o.opened_at = w.age;
+    o.late = contact_of(w, o.compartment).first;
     spend(w, o);
     if (d != nullptr && !o.grace) {
         d->pulsed = true;
@@ -76,7 +80,7 @@ void seen_open(work& w, opening& o, bool recovered) {
 void conclude_jammed(work& w, opening& o);
 void closed_settlement(work& w, const opening& o, compartment& c);
 
-void conclude_unknown(work& w, opening& o, error_code answer) {
+void conclude_unknown(work& w, opening& o) {
     auto& c = w.at(o.compartment);
     auto* d = w.find_deposit(o.deposit);
     o.result = outcome::unknown;
@@ -97,7 +101,9 @@ void conclude_unknown(work& w, opening& o, error_code answer) {
         suspect(w, c, "an opening with unknown outcome");
     }
     c.last_used = w.age;
-    finish_opening(w, o, refusal{answer, fmt::format("opening {}: door {} could not be seen", o.id, o.compartment)});
+    finish_opening(w, o,
+                   refusal{error_code::unknown_outcome,
+                           fmt::format("opening {}: door {} could not be seen", o.id, o.compartment)});
 }
 
 void conclude_interrupted(work& w, opening& o, bool maybe_moved, bool recovered) {
@@ -134,8 +140,7 @@ void conclude(work& w, opening& o, const progress& p) {
     } else if (seen_shut) {
         conclude_interrupted(w, o, true, false);
     } else {
-        const bool lost = !p.acknowledged || !present(w, w.configured(o.compartment).relay_board);
-        conclude_unknown(w, o, lost ? error_code::board_lost : error_code::unknown_outcome);
+        conclude_unknown(w, o);
     }
 }
 
@@ -332,16 +337,16 @@ void advance_concluded(work& w, opening& o) {
     const auto reads = contact_of(w, o.compartment);
     const auto running = w.s.l.running.find(o.id);
     const bool from_before = running == w.s.l.running.end();
-    if (o.opened_at < 0) {  // unknown: a door seen open later still is this opening's
-        auto& p = w.s.l.running[o.id];
-        if (reads.known && !reads.open) {
-            p.armed = true;
-        }
+    if (o.opened_at < 0) {
+        // Unknown. A door that is found open when its contact can be seen again is still this opening's; one that was
+        // seen shut since is not: whoever opens it then needs an authority of their own.
+        const auto& p = w.s.l.running[o.id];
         if (reads.known && reads.open && p.armed) {
             seen_open(w, o, false);
             return;
         }
-        if (from_before || w.due(p.started + rules.unknown_window)) {
+        const bool seen_shut = reads.known && !reads.open && w.due(reads.since + rules.rest);
+        if (from_before || seen_shut || w.due(p.started + rules.unknown_window)) {
             w.s.l.running.erase(o.id);
             w.s.d.openings.erase(o.id);
         }
@@ -366,7 +371,8 @@ void advance_concluded(work& w, opening& o) {
         return;
     }
     const std::int64_t shut_age = w.age - (w.now.mono_ms - reads.since);
-    closed(w, o, std::max<std::int64_t>(0, shut_age - o.opened_at), from_before || reads.first);
+    const bool unseen = from_before || reads.first || o.late;
+    closed(w, o, std::max<std::int64_t>(0, shut_age - o.opened_at), unseen);
     w.s.l.running.erase(o.id);
     w.s.d.openings.erase(o.id);
 }
@@ -422,6 +428,15 @@ void authorise(work& w, const authority& a) {
         }
     }
     w.at(a.compartment).last_used = w.age;
+    // What an earlier opening with outcome unknown might still bring about is this one's from now on.
+    std::erase_if(w.s.d.openings, [&](const auto& entry) {
+        const opening& old = entry.second;
+        const bool ends = old.compartment == a.compartment && old.result != outcome::pending && old.opened_at < 0;
+        if (ends) {
+            w.s.l.running.erase(old.id);
+        }
+        return ends;
+    });
 
     progress p;
     p.started = w.now.mono_ms;
@@ -491,8 +506,8 @@ void advance_doors(work& w) {
             continue;
         }
         // A cabinet never seen before may start with open doors; a doubtful opening of late explains one.
-        const bool explained =
-            c.door == door_state::unknown || (c.doubt && w.age - c.last_used < w.config.rules.unknown_window);
+        const bool explained = c.door == door_state::unknown ||
+                               (c.doubt && w.age - c.last_used < w.config.rules.opening_limit + late_pulse);
         c.door = door_state::open;
         if (explained) {
             continue;

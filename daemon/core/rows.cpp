@@ -42,6 +42,7 @@ std::string encode_row(const opening& o) {
                             {"grace", o.grace},
                             {"outcome", locker::name(o.result)},
                             {"opened_at", o.opened_at},
+                            {"late", o.late},
                             {"passed", o.passed},
                             {"held", o.held},
                             {"command", o.command}});
@@ -63,7 +64,8 @@ std::string encode_row(const meta& m) {
                             {"sequence", m.sequence},
                             {"head", to_hex(m.head)},
                             {"published", m.published},
-                            {"acknowledged", m.acknowledged}});
+                            {"acknowledged", m.acknowledged},
+                            {"ledger_broken", m.ledger_broken_ms}});
 }
 
 // Reads members of a row we wrote. A member an older release did not write keeps its default: migrations are additive.
@@ -174,6 +176,7 @@ opening decode_opening(std::int64_t id, const std::string& text) {
     r.get("grace", o.grace);
     r.word("outcome", o.result, outcome_from);
     r.get("opened_at", o.opened_at);
+    r.get("late", o.late);
     r.get("passed", o.passed);
     r.get("held", o.held);
     r.get("command", o.command);
@@ -204,6 +207,7 @@ meta decode_meta(const std::string& text) {
     r.get("head", head);
     r.get("published", m.published);
     r.get("acknowledged", m.acknowledged);
+    r.get("ledger_broken", m.ledger_broken_ms);
     const auto bytes = from_hex(head);
     const auto key = bytes ? as_key(*bytes) : std::nullopt;
     if (!key) {

@@ -75,6 +75,7 @@ struct opening {
     bool grace = false;                  // a reopening within the grace: the deposit has ended already
     outcome result = outcome::pending;
     std::int64_t opened_at = -1;  // age at which the door was seen open; -1: not yet
+    bool late = false;            // … after a gap: how long it had been open nobody knows
     bool passed = false;          // it was open for the bounce time or longer
     bool held = false;            // door.held_open was said
     std::string command;          // the command to answer, or empty
@@ -93,6 +94,8 @@ struct meta {
     digest256 head{};
     std::uint64_t published = 0;     // the outbox mark: all events up to it were acknowledged
     std::uint64_t acknowledged = 0;  // by `ack`; informs, never prunes
+    std::int64_t ledger_broken_ms =
+        0;  // wall time at which a start found the ledger's end cut off or altered; 0: never
     bool operator==(const meta&) const = default;
 };
 
@@ -142,6 +145,7 @@ struct live {
     std::string boot;
     bool clock_trusted = false;
     bool clock_known = false;
+    bool broker_up = false;
     std::vector<bool> board_present;
     std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;

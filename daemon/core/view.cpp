@@ -95,6 +95,12 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
         alarms.raise(alarms.topic().alarm("clock_untrusted"), l.started_ms, "The clock is not synchronised.",
                      "Check the network's time service, or declare a battery-backed clock.");
     }
+    if (w.s.d.m.ledger_broken_ms != 0) {
+        alarms.raise(
+            alarms.topic().alarm("ledger"), w.s.d.m.ledger_broken_ms,
+            "The ledger's end was cut off or altered while lockerd did not run.",
+            "Run `lockerctl log verify`, compare with the events that others hold, and find out who was here.");
+    }
     if (l.storage_failed || l.space_low) {
         alarms.raise(alarms.topic().alarm("storage"), l.storage_since_ms,
                      l.storage_failed ? "Nothing can be recorded: doors stay shut." : "Storage is nearly full.",
@@ -179,6 +185,7 @@ std::string snapshot(const work& w) {
                             {"earliest", padded(w.past.earliest())},
                             {"acknowledged", padded(w.s.d.m.acknowledged)},
                             {"epoch", w.s.l.epoch},
+                            {"broker", w.s.l.broker_up},
                             {"compartments", std::move(compartments)},
                             {"deposits", std::move(deposits)},
                             {"alarms", std::move(alarms)}});

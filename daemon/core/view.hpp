@@ -13,7 +13,7 @@ namespace locker::core {
 [[nodiscard]] std::map<std::string, std::string> retained_view(const work& w);
 
 // The `snapshot` command's result.
-[[nodiscard]] std::string snapshot(const work& w);
+[[nodiscard]] std::string snapshot(const work& w);  // as a JSON object
 
 [[nodiscard]] compartment_message compartment_view(const state& s, const compartment& c, const cabinet_config& config);
 

@@ -58,7 +58,27 @@ row_source rows_from_file(const std::string& database) {
     return [store](std::uint64_t from) { return store->rows(from, UINT64_MAX, page); };
 }
 
-verification verify(const row_source& source, const std::function<void(std::uint64_t)>& progress) {
+known_head head_from_socket(const std::string& socket) {
+    const auto answer = ask(socket, {{"do", "status"}});
+    if (!answer.at("ok").as_bool()) {
+        throw std::runtime_error(boost::json::serialize(answer.at("error")));
+    }
+    const auto& result = answer.at("result").as_object();
+    return {std::stoull(boost::json::value_to<std::string>(result.at("sequence"))), digest_of(result.at("head"))};
+}
+
+known_head head_from_file(const std::string& database) {
+    const sqlite_store store(database, sqlite_store::mode::read_only);
+    const auto meta = store.find("meta", "cabinet");
+    if (!meta) {
+        return {};
+    }
+    const auto o = boost::json::parse(*meta).as_object();
+    return {boost::json::value_to<std::uint64_t>(o.at("sequence")), digest_of(o.at("head"))};
+}
+
+verification verify(const row_source& source, const known_head& head,
+                    const std::function<void(std::uint64_t)>& progress) {
     verification v;
     std::uint64_t next = 1;
     for (auto rows = source(next); !rows.empty(); rows = source(next)) {
@@ -76,6 +96,9 @@ verification verify(const row_source& source, const std::function<void(std::uint
             if (v.wrong.empty() && ledger_hash(row) != row.hash) {
                 v.wrong = fmt::format("row {} was altered: its hash does not fit its content", row.sequence);
             }
+            if (v.wrong.empty() && row.sequence == head.sequence && row.hash != head.hash) {
+                v.wrong = fmt::format("row {} is not the head that was recorded", row.sequence);
+            }
             if (!v.wrong.empty()) {
                 return v;
             }
@@ -85,6 +108,9 @@ verification verify(const row_source& source, const std::function<void(std::uint
         }
         next = v.last + 1;
         progress(v.rows);
+    }
+    if (v.last < head.sequence) {
+        v.wrong = fmt::format("rows {} to {} are missing: the end was cut off", v.last + 1, head.sequence);
     }
     return v;
 }

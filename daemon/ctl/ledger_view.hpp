@@ -16,6 +16,14 @@ using row_source = std::function<std::vector<ledger_row>(std::uint64_t from)>;
 [[nodiscard]] row_source rows_from_socket(const std::string& socket);
 [[nodiscard]] row_source rows_from_file(const std::string& database);
 
+// The head that the working set knows: what the ledger must at least reach, so that a cut-off end shows.
+struct known_head {
+    std::uint64_t sequence = 0;
+    digest256 hash{};
+};
+[[nodiscard]] known_head head_from_socket(const std::string& socket);
+[[nodiscard]] known_head head_from_file(const std::string& database);
+
 struct verification {
     std::uint64_t rows = 0;
     std::uint64_t first = 0;
@@ -24,6 +32,7 @@ struct verification {
     std::string wrong;  // empty: the chain holds
 };
 // `progress` is called now and then with the rows read so far.
-[[nodiscard]] verification verify(const row_source& source, const std::function<void(std::uint64_t)>& progress);
+[[nodiscard]] verification verify(const row_source& source, const known_head& head,
+                                  const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace locker

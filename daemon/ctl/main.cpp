@@ -17,6 +17,10 @@ namespace {
 
 using boost::json::object;
 
+constexpr int exit_refused = 1;  // lockerd said no, or the chain is broken
+constexpr int exit_failed = 2;   // lockerd does not answer, a file cannot be read
+constexpr int exit_config = 78;  // as lockerd --check-config
+
 struct options {
     std::string socket = "/run/lockerd/control.sock";
     bool json = false;
@@ -40,6 +44,7 @@ int show_status(const options& o) {
         std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", c.at("number").as_int64(), text(c, "use"),
                                  text(c, "door"), text(c, "lock"), text(c, "deposit"));
     }
+    std::cout << "broker: " << (result.at("broker").as_bool() ? "connected" : "not connected; events wait") << "\n";
     std::cout << fmt::format("ledger: sequence {}, head {}…\n", std::stoull(text(result, "sequence")),
                              text(result, "head").substr(0, 16));
     for (const auto& a : result.at("alarms").as_array()) {
@@ -57,7 +62,8 @@ int watch_events(const options& o) {
     locker::watch(o.socket, [&](const std::string& line) {
         std::cout << (o.json ? line : one_line(boost::json::parse(line).as_object())) << std::endl;
     });
-    return 0;
+    std::cerr << "lockerctl: lockerd has closed the connection\n";
+    return exit_failed;
 }
 
 int enter(const options& o, const std::string& what, const std::string& via) {
@@ -72,7 +78,7 @@ int enter(const options& o, const std::string& what, const std::string& via) {
     } else {
         std::cout << text(answer.at("error").as_object(), "message") << "\n";
     }
-    return ok ? 0 : 1;
+    return ok ? 0 : exit_refused;
 }
 
 int check_config(const std::string& file, bool json) {
@@ -88,12 +94,15 @@ int check_config(const std::string& file, bool json) {
         std::cout << serialize(object{{"ok", errors == nullptr}, {"errors", list}}) << "\n";
     } else if (errors == nullptr) {
         std::cout << file << ": good\n";
+        for (const auto& w : std::get<locker::settings>(read).warnings) {
+            std::cout << "warning: " << w << "\n";
+        }
     } else {
         for (const auto& e : *errors) {
             std::cout << locker::shown(file, e) << "\n";
         }
     }
-    return errors == nullptr ? 0 : 1;
+    return errors == nullptr ? 0 : exit_config;
 }
 
 struct log_options {
@@ -107,7 +116,8 @@ locker::row_source source_of(const options& o, const log_options& l) {
 
 int log_verify(const options& o, const log_options& l) {
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
-    const auto v = locker::verify(source_of(o, l), [&](std::uint64_t rows) {
+    const auto head = l.database.empty() ? locker::head_from_socket(o.socket) : locker::head_from_file(l.database);
+    const auto v = locker::verify(source_of(o, l), head, [&](std::uint64_t rows) {
         if (terminal) {
             std::cerr << "\r" << rows << " rows …" << std::flush;
         }
@@ -129,7 +139,7 @@ int log_verify(const options& o, const log_options& l) {
     } else {
         std::cout << "the chain is broken: " << v.wrong << "\n";
     }
-    return v.wrong.empty() ? 0 : 1;
+    return v.wrong.empty() ? 0 : exit_refused;
 }
 
 int log_print(const options& o, const log_options& l, bool export_rows) {
@@ -164,13 +174,15 @@ void add_mint(CLI::App& app, int& code) {
 
     static std::string key;
     static std::string deposit;
-    static std::uint64_t issue = 0;
+    static std::int64_t issue = 0;
     auto* mint_code = mint->add_subcommand("code", "A one-time pickup code");
     mint_code->add_option("--key", key, "The cabinet's key file")->required();
     mint_code->add_option("--deposit", deposit, "The deposit's id")->required();
-    mint_code->add_option("--issue", issue, "Issue number, from 0")->capture_default_str();
+    mint_code->add_option("--issue", issue, "Issue number, from 0")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}))
+        ->capture_default_str();
     mint_code->callback([&code] {
-        std::cout << locker::mint_code(key, deposit, issue) << "\n";
+        std::cout << locker::mint_code(key, deposit, static_cast<std::uint64_t>(issue)) << "\n";
         code = 0;
     });
 
@@ -209,7 +221,10 @@ void add_mint(CLI::App& app, int& code) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App app{"lockerctl: look at a cabinet, enter codes at it, check its configuration and its ledger."};
+    CLI::App app{
+        "lockerctl: look at a cabinet, enter codes at it, check its configuration and its ledger.\n"
+        "Exit codes: 0 done, 1 refused or the ledger is broken, 2 lockerd does not answer or a file cannot be read,\n"
+        "78 the configuration is wrong, 100 and above the command line."};
     options o;
     int code = 0;
     app.set_version_flag("--version", LOCKER_VERSION);
@@ -242,11 +257,15 @@ int run(int argc, char** argv) {
     auto* log = app.add_subcommand("log", "The ledger");
     log->require_subcommand(1);
     log->add_option("--database", l.database, "Read this file instead, of a lockerd that is stopped");
-    log->add_option("--from", l.from, "First sequence")->capture_default_str();
     log->fallthrough();
     log->add_subcommand("verify", "Recompute the whole chain")->callback([&] { code = log_verify(o, l); });
-    log->add_subcommand("show", "Rows as text")->callback([&] { code = log_print(o, l, false); });
-    log->add_subcommand("export", "Rows as JSON Lines")->callback([&] { code = log_print(o, l, true); });
+    auto* show = log->add_subcommand("show", "Rows as text");
+    show->callback([&] { code = log_print(o, l, false); });
+    auto* all = log->add_subcommand("export", "Rows as JSON Lines");
+    all->callback([&] { code = log_print(o, l, true); });
+    for (auto* sub : {show, all}) {
+        sub->add_option("--from", l.from, "First sequence")->check(CLI::PositiveNumber)->capture_default_str();
+    }
     add_mint(app, code);
     CLI11_PARSE(app, argc, argv);
     return code;
@@ -259,6 +278,6 @@ int main(int argc, char** argv) {
         return run(argc, argv);
     } catch (const std::exception& e) {
         std::cerr << "lockerctl: " << e.what() << "\n";
-        return 2;
+        return exit_failed;
     }
 }

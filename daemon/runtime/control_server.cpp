@@ -103,6 +103,10 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 send(s, error_reply("", text ? via.error() : text.error(), ""));
                 return;
             }
+            if (*via && **via != "keypad" && **via != "scanner" && **via != "socket") {
+                send(s, error_reply("", malformed("via: keypad, scanner or socket"), ""));
+                return;
+            }
             waiting[++entries] = s;
             handlers.enter(entries, via->value_or("keypad"), *text);
         } else if (*what == "status") {

@@ -96,7 +96,11 @@ struct paho_broker::inner : public virtual mqtt::callback {
         auto topics = mqtt::string_collection::create(settings.subscriptions);
         const mqtt::iasync_client::qos_collection qos(settings.subscriptions.size(), 1);
         try {
-            client.subscribe(topics, qos, nullptr, on_subscribe);
+            // Retain as published (v5): else a broker clears the mark that a command was published to be kept.
+            const std::vector<mqtt::subscribe_options> as_published(settings.subscriptions.size(),
+                                                                    mqtt::subscribe_options(false, true));
+            client.subscribe(topics, qos, nullptr, on_subscribe,
+                             settings.version == 5 ? as_published : std::vector<mqtt::subscribe_options>{});
         } catch (const mqtt::exception& e) {
             tell_down(e.what());
         }

@@ -26,6 +26,12 @@ struct control::inner {
     act doing;
 
     inner(asio::io_context& io, const std::string& p, act a) : acceptor(io), path(p), doing(std::move(a)) {
+        error_code nobody;
+        local::socket other(io);
+        other.connect(local::endpoint(path), nobody);
+        if (!nobody) {
+            throw std::runtime_error("socket " + path + " belongs to a simulator that runs; end it, or name another");
+        }
         std::filesystem::remove(path);
         acceptor.open();
         acceptor.bind(local::endpoint(path));

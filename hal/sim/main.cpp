@@ -29,8 +29,9 @@ public:
             boards_.emplace_back(b);
         }
         const auto serve = [this](int address, const sim::bytes& pdu) { return answer(address, pdu); };
-        line_ = c.device.empty() ? sim::make_tcp(io, c, serve) : sim::make_pty(io, c, serve);
+        // The socket first: whoever holds it holds the line, too.
         control_ = std::make_unique<sim::control>(io, c.socket, [this](const object& o) { return obey(o); });
+        line_ = c.device.empty() ? sim::make_tcp(io, c, serve) : sim::make_pty(io, c, serve);
         tick();
     }
     [[nodiscard]] std::string where() const { return line_->where(); }
@@ -273,7 +274,7 @@ int main(int argc, char** argv) {
         ->required();
     fault->add_option("--door", door, "For faults of a door");
     fault->add_option("--board", board, "For faults of a board: its address");
-    fault->add_option("--ms", ms, "For bounce and late");
+    fault->add_option("--ms", ms, "For bounce and late; 0: 500 and 200")->check(CLI::Range(0, 60'000));
     fault->add_flag("--off", off, "Mend it");
     fault->callback([&] {
         request = {{"do", "fault"}, {"kind", kind}, {"on", !off}, {"door", door}, {"board", board}, {"ms", ms}};

@@ -72,7 +72,7 @@ public:
         out.port_calls = world_.port_calls;
         out.openings = auditor_.openings();
         out.stories = static_cast<std::uint64_t>(stories_);
-        out.days = world_.now / day;
+        out.days = options_.story_only ? 0 : options_.days;
         out.met = world_.met;
         out.trace = world_.story;
         return out;
@@ -488,7 +488,7 @@ private:
                     static_cast<int>(world_.rng.between(1, static_cast<std::int64_t>(hardware_.doors.size())));
                 (void)command("open", {}, token("open", "", n, false, false));
             } else if (what == 3) {  // … or floods
-                for (int i = 0; i < 60; ++i) {
+                for (int i = 0; i < 25; ++i) {
                     broker_.command("open", "{\"id\":\"x" + std::to_string(i) + "\",\"expires_at\":");
                     (void)command("open", {}, token("open", "", 1, false, false));
                 }

@@ -165,7 +165,7 @@ TEST_CASE("the line pulled after the pulse: unknown; back with the door open, it
     b.inputs &= ~1U;  // the door opens unseen
     b.pass(9000);
     CHECK(b.count("opening.unknown") == 1);
-    CHECK(code_of(b.last_answer) == "board_lost");
+    CHECK(code_of(b.last_answer) == "unknown_outcome");  // the door may be open: look at it
     b.board(0, true);
     b.pass(2000);
     CHECK(b.count("door.forced") == 0);
@@ -238,4 +238,66 @@ TEST_CASE("a doubtful opening explains a door that opens soon after, not one tha
     b.door(n, true);
     b.pass(minute);
     CHECK(b.count("door.forced") == 1);
+}
+
+TEST_CASE("after unknown, a door that was seen shut and is torn open is forced, and the papers stay their owner's") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.door(n, true);  // the cable is cut …
+    b.pass(minute);
+    REQUIRE(b.count("door.forced") == 1);
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    REQUIRE(b.count("opening.unknown") == 1);
+    b.door(n, false);  // … and mended
+    b.pass(1000);
+    CHECK(b.compartment(n).at("door").as_string() == "closed");
+    b.pass(minute);
+    b.door(n, true);
+    b.pass(4000);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.count("door.forced") == 2);
+    CHECK(b.count("opening.closed") == 1);  // of putting in
+    CHECK(b.count("deposit.retrieved") == 0);
+}
+
+TEST_CASE("a new opening takes over from one that ended unknown: one closing, one retrieval, its own") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.board(0, false);
+    b.board(0, true);
+    b.reacts = [&](int) { b.board(0, false); };
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    REQUIRE(b.count("opening.unknown") == 1);
+    b.reacts = [&](int number) { b.door(number, true); };
+    b.feed(board_report{0, true});
+    b.feed(inputs_report{0, b.inputs, b.now.mono_ms});
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.count("opening.closed") == 2);  // of putting in, and of this
+    CHECK(b.count("deposit.retrieved") == 1);
+    CHECK(b.last_event("deposit.retrieved").at("opening").as_int64() ==
+          b.last_event("opening.opened").at("opening").as_int64());
+}
+
+TEST_CASE("a door first seen open after a gap: nobody knows for how long, so it is no bounce") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [&](int) { b.board(0, false); };
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    b.inputs &= ~(1U << static_cast<unsigned>(n - 1));
+    b.board(0, true);
+    b.pass(800);
+    b.door(n, false);
+    b.pass(1000);
+    const auto closed = b.last_event("opening.closed");
+    CHECK(closed.at("unseen").as_bool());
+    CHECK(closed.if_contains("bounced") == nullptr);
+    CHECK(b.count("deposit.retrieved") == 0);  // too short to know: it stays retrievable
 }

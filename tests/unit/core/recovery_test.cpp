@@ -145,3 +145,28 @@ TEST_CASE("a compartment taken out of the configuration is forgotten; one that m
     b.start();
     CHECK(ok(b.enter(b.code("d1", 0))));
 }
+
+TEST_CASE("a ledger whose end was cut off, or altered, raises an alarm at the next start and ever after") {
+    for (const bool cut : {true, false}) {
+        bench b;
+        b.put_in("d1");
+        b.start();
+        CHECK(b.retained["locker/v1/c1/alarm/ledger"].empty());
+        if (cut) {
+            b.disk.ledger.pop_back();
+        } else {
+            b.disk.ledger[b.disk.ledger.size() - 3].data += " ";
+        }
+        b.start();
+        CHECK(!b.retained["locker/v1/c1/alarm/ledger"].empty());
+        b.start();
+        CHECK(!b.retained["locker/v1/c1/alarm/ledger"].empty());
+    }
+}
+
+TEST_CASE("a stop that cannot be recorded is told all the same") {
+    bench b;
+    b.disk.fail = commit_error::failed;
+    b.feed(stop{});
+    CHECK(b.retained.at("locker/v1/c1/status") == R"({"online":false})");
+}
