@@ -265,6 +265,10 @@ private:
                 }
             }
         }
+        const auto& keys = out_.cabinet.cabinet_keys;
+        if (keys.size() == 2 && keys[0] == keys[1]) {
+            s.wrong("cabinet_previous", "is the same key as cabinet; leave it out unless a rotation is under way");
+        }
         if (const auto file = s.text("issuers", true, 4096)) {
             if (auto ring = read_key_ring(path(*file))) {
                 out_.cabinet.ring = std::move(*ring);
@@ -461,6 +465,12 @@ private:
                     if (!fresh) {
                         s.wrong("relay", fmt::format("door {} is on this channel already", at->second));
                     }
+                    if (board->profile.pulse_unit_ms > 0 && limits_.pulse_ms % board->profile.pulse_unit_ms != 0) {
+                        s.wrong("relay",
+                                fmt::format("board \"{}\" counts pulses in steps of {} ms; [lock] pulse_ms = {} "
+                                            "is none of them",
+                                            relay->board, board->profile.pulse_unit_ms, limits_.pulse_ms));
+                    }
                     c.relay_board = board->index;
                     lock.relay_board = board->index;
                     lock.relay_channel = relay->channel - 1;
@@ -538,6 +548,7 @@ private:
         s.no_others();
         const topics t(out_.cabinet.id);
         b.client_id = "locker-" + out_.cabinet.id;
+        b.payload_max = limits::payload_bytes;
         b.will_topic = t.status();
         b.subscriptions = {t.command_filter(), t.status(), t.alarm("+"), t.alarm("+", "+")};
     }

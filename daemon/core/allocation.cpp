@@ -6,7 +6,10 @@ namespace locker::core {
 
 bool allocatable(const work& w, const compartment& c) {
     const auto& wired = w.configured(c.number);
-    const bool door_shut = wired.contact == contact_kind::none || c.door == door_state::closed;
+    const auto reads = w.s.l.contacts.find(c.number);
+    const bool door_shut =
+        wired.contact == contact_kind::none ||
+        (c.door == door_state::closed && reads != w.s.l.contacts.end() && reads->second.known && !reads->second.open);
     const auto& present = w.s.l.board_present;
     const auto reachable = [&](int board) { return present.at(static_cast<std::size_t>(board)); };
     const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(), [&](const auto& o) {

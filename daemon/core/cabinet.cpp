@@ -45,30 +45,53 @@ void refuse_request(work& w, const input& in, const refusal& why) {
 
 // ---- inputs that change the draft
 
-void take_start(work& w, const started& in) {
+void take_start(work& w, const started& in, bool ledger_broken) {
+    w.s.l.started_ms = w.wall;
+    for (const auto& c : w.config.compartments) {
+        w.s.d.compartments.try_emplace(c.number).first->second.number = c.number;
+    }
+    if (ledger_broken && w.s.d.m.ledger_broken_ms == 0) {
+        w.s.d.m.ledger_broken_ms = w.wall;
+        w.note_line(note::level::error, "event=ledger_broken");
+    }
     recover_openings(w);
     event_data data;
     data.version = w.config.version;
     data.epoch = in.epoch;
     w.say(event_type::daemon_started, "", data);
-    if (!in.clock_trusted) {
-        w.say(event_type::clock_untrusted, "", {});
-    }
+    w.s.l.clock_said = true;  // an untrusted clock is said, a trusted one is what one expects
 }
 
-void take_clock(work& w, const clock_report& in, bool before) {
-    if (in.trusted != before) {
-        w.say(in.trusted ? event_type::clock_trusted : event_type::clock_untrusted, "", {});
+// Facts that changed and were not yet said: boards, clock, space.
+void say_facts(work& w) {
+    auto& l = w.s.l;
+    for (std::size_t i = 0; i < l.board_present.size(); ++i) {
+        if (l.board_present[i] != l.board_said[i]) {
+            l.board_said[i] = l.board_present[i];
+            event_data data;
+            data.board = w.config.boards[i];
+            w.say(l.board_present[i] ? event_type::board_recovered : event_type::board_lost, "board/" + *data.board,
+                  data);
+        }
     }
-}
-
-void take_board(work& w, const board_report& in, bool before) {
-    if (in.present == before) {
-        return;
+    if (l.clock_trusted != l.clock_said) {
+        l.clock_said = l.clock_trusted;
+        w.say(l.clock_trusted ? event_type::clock_trusted : event_type::clock_untrusted, "", {});
     }
-    event_data data;
-    data.board = w.config.boards.at(static_cast<std::size_t>(in.board));
-    w.say(in.present ? event_type::board_recovered : event_type::board_lost, "board/" + *data.board, data);
+    if (l.space_low != l.space_said) {
+        l.space_said = l.space_low;
+        if (l.space_low) {
+            w.say(event_type::storage_low, "", {});
+        }
+    }
+    if (l.clock_trusted && steps_ahead(w)) {
+        if (!l.step_said) {
+            l.step_said = true;
+            w.say(event_type::clock_stepped, "", {});
+        }
+    } else {
+        l.step_said = false;
+    }
 }
 
 void advance_deposits(work& w) {
@@ -104,9 +127,12 @@ void advance_deposits(work& w) {
             }
         }
     }
-    for (const auto& [name, t] : w.s.d.throttles) {
+    for (const auto& [name, t] : w.s.d.throttles) {  // their alarms end then
         if (t.locked_out(w.age)) {
-            (void)w.due_age(t.free_again(w.age));  // the alarm ends then
+            (void)w.due_age(t.free_again(w.age));
+        }
+        if (t.guessing_alarm(w.age)) {
+            (void)w.due_age(t.charges.front() + day + 1);
         }
     }
 }
@@ -119,7 +145,9 @@ void advance(work& w) {
         advance_doors(w);
         advance_deposits(w);
         say_counted_refusals(w);
+        say_facts(w);
     } while (w.rows.size() != said);
+    std::erase_if(w.s.l.running, [&](const auto& p) { return w.s.d.openings.count(p.first) == 0; });
 }
 
 // `since` of what people see of a compartment.
@@ -185,6 +213,7 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
     ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
+    state_.l.board_said = state_.l.board_present;
     state_.l.board_since_ms.assign(config_.boards.size(), 0);
 }
 
@@ -228,7 +257,12 @@ void cabinet::observe(moment now, const input& in) {
             if (!contact.known || contact.open != open) {
                 contact = {true, open, inputs->at_ms, !contact.known};
             }
+            watch(state_, c.number, open, inputs->at_ms);
         }
+    } else if (const auto* report = std::get_if<pulse_report>(&in)) {
+        take(state_, now, config_.rules, *report);
+    } else if (std::holds_alternative<stop>(in)) {
+        l.stopping = true;  // told to the broker whether or not it can be recorded
     } else if (const auto* clock = std::get_if<clock_report>(&in)) {
         l.clock_trusted = clock->trusted;
     } else if (const auto* space = std::get_if<space_report>(&in)) {
@@ -287,43 +321,37 @@ effects cabinet::step(moment now, const input& in) {
     if (start != nullptr) {
         begin(now, *start);
     }
-    const bool clock_before = state_.l.clock_trusted;
-    const bool was_low = state_.l.space_low;
-    const auto* board = std::get_if<board_report>(&in);
-    const bool board_before = board != nullptr && state_.l.board_present.at(static_cast<std::size_t>(board->board));
     observe(now, in);
+    if (start != nullptr) {
+        unstarted_ = *start;
+    }
+    if (unstarted_ || state_.l.stopping) {
+        if (is_request(in)) {  // nothing is opened before doors were read for what was left open, nor after the end
+            work w(config_, past_, state_, now, age(now));
+            refuse_request(w, in,
+                           unstarted_ ? refusal{error_code::storage_failed, "nothing was done"}
+                                      : refusal{error_code::busy, "the cabinet is being stopped"});
+            return std::move(w.after);
+        }
+    }
 
     work w(config_, past_, state_, now, age(now));
     try {
-        if (start != nullptr) {
-            w.s.l.started_ms = w.wall;
-            for (const auto& c : config_.compartments) {
-                w.s.d.compartments.try_emplace(c.number).first->second.number = c.number;
-            }
-            take_start(w, *start);
-            if (ledger_broken_ && w.s.d.m.ledger_broken_ms == 0) {
-                w.s.d.m.ledger_broken_ms = w.wall;
-                w.note_line(note::level::error, "event=ledger_broken");
-            }
+        if (state_.l.storage_failed && (is_request(in) || now.mono_ms >= state_.l.retry_at)) {
+            // Said by the first commit that works again; meanwhile it is the try.
+            w.say(event_type::storage_failed, "", {});
+            w.s.l.storage_failed = false;
+        }
+        if (unstarted_) {
+            take_start(w, *unstarted_, ledger_broken_);
         } else if (const auto* m = std::get_if<message>(&in)) {
             if (const auto name = topics(config_.id).command_of(m->topic)) {
                 handle_command(w, *name, *m);
             }
         } else if (const auto* e = std::get_if<entry>(&in)) {
             handle_entry(w, *e);
-        } else if (const auto* report = std::get_if<pulse_report>(&in)) {
-            take(w, *report);
-        } else if (board != nullptr) {
-            take_board(w, *board, board_before);
-        } else if (const auto* clock = std::get_if<clock_report>(&in)) {
-            take_clock(w, *clock, clock_before);
-        } else if (std::holds_alternative<space_report>(in)) {
-            if (w.s.l.space_low && !was_low) {
-                w.say(event_type::storage_low, "", {});
-            }
         } else if (std::holds_alternative<stop>(in)) {
             w.say(event_type::daemon_stopping, "", {});
-            w.s.l.stopping = true;
         }
         advance(w);
     } catch (const archive_error&) {
@@ -352,7 +380,7 @@ effects cabinet::conclude(work&& w, const input& in) {
     m.wall_ms = w.now.wall_ms;
     m.boot = w.s.l.boot;
     m.trusted = w.s.l.clock_trusted;
-    if (m.trusted) {
+    if (m.trusted && !steps_ahead(w)) {
         m.floor_ms = std::max(m.floor_ms, w.wall);
         m.floor_age = w.age;
     }
@@ -380,15 +408,7 @@ effects cabinet::committed(moment now, const commit_done& done) {
         return not_committed(now, done.error, in);
     }
     state_ = std::move(w->s);
-    effects out;
-    if (state_.l.storage_failed) {
-        // It works again. What failed meanwhile is told now, when it can be recorded.
-        state_.l.storage_failed = false;
-        work after(config_, past_, state_, now, age(now));
-        after.say(event_type::storage_failed, "", {});
-        after.after = std::move(w->after);
-        return conclude(std::move(after), tick{});
-    }
+    unstarted_.reset();
     return settle(*w);
 }
 
@@ -401,7 +421,6 @@ effects cabinet::not_committed(moment now, commit_error error, const input& in) 
         w.s.l.storage_since_ms = w.wall;
     }
     w.s.l.storage_failed = true;
-    w.s.l.stopping = w.s.l.stopping || std::holds_alternative<stop>(in);  // unrecorded, but told
     w.s.l.retry_at = now.mono_ms + storage_retry;
     refuse_request(w, in, {error_code::storage_failed, "nothing was done"});
     state_.l = w.s.l;
@@ -426,7 +445,7 @@ effects cabinet::settle(work& w) {
 }
 
 void cabinet::refresh_retained(const work& w, effects& out) {
-    if (!state_.l.broker_up) {
+    if (!state_.l.broker_up || unstarted_) {
         return;
     }
     auto wanted = retained_view(w);

@@ -62,6 +62,7 @@ private:
     std::map<std::string, std::string> retained_;  // as last sent over this connection
     bool ledger_broken_ = false;                   // found so at this start
     std::uint64_t sent_ = 0;
+    std::optional<started> unstarted_;      // the start, until it is recorded
     std::set<std::uint64_t> acknowledged_;  // beyond the mark
 };
 

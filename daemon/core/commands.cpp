@@ -93,7 +93,7 @@ struct deed {
         if (w.past.find("ended", g.dep)) {
             return refusal{error_code::wrong_state, "dep: this deposit has ended; an id is never used again"};
         }
-        if (w.s.l.space_low && *g.kind == deposit_kind::intake) {
+        if (w.s.l.space_low) {
             return refusal{error_code::storage_failed, "storage is nearly full: retrievals only"};
         }
         const box_size size = g.size.value_or(box_size::small);
@@ -188,11 +188,7 @@ struct deed {
 
 // ---- commands without a grant
 
-struct answered {
-    std::string result;
-    bool changed = false;
-};
-using verdict = reading<answered>;
+using verdict = reading<std::string>;  // the result, as JSON
 
 verdict confirm(work& w, const confirm_args& args) {
     auto* d = w.find_deposit(args.deposit);
@@ -205,18 +201,21 @@ verdict confirm(work& w, const confirm_args& args) {
     const std::string result = boost::json::serialize(
         boost::json::object{{"deposit", d->id}, {"state", "confirmed"}, {"compartment", d->compartment}});
     if (d->state == deposit_state::confirmed) {
-        return answered{result, false};  // tapped twice
+        return result;  // tapped twice
     }
     // A door that nobody could see (outcome unknown or interrupted): the person's word is what there is.
-    const bool unseen = d->state == deposit_state::reserved && d->pulsed && w.at(d->compartment).doubt;
+    const bool unseen = d->state == deposit_state::reserved && d->unseen;
     if (d->state != deposit_state::deposited && !unseen) {
         return refusal{error_code::wrong_state, "the door was not yet opened and shut for this deposit"};
+    }
+    if (unseen) {
+        w.say(event_type::deposit_deposited, subject_of(d->compartment), data_of(*d));
     }
     d->state = deposit_state::confirmed;
     d->since = w.age;
     d->since_ms = w.wall;
     w.say(event_type::deposit_confirmed, subject_of(d->compartment), data_of(*d));
-    return answered{result, true};
+    return result;
 }
 
 verdict cancel(work& w, const cancel_args& args) {
@@ -238,7 +237,7 @@ verdict cancel(work& w, const cancel_args& args) {
     w.say(event_type::deposit_cancelled, subject_of(d->compartment), data_of(*d));
     const std::string id = d->id;
     end_deposit(w, *d, deposit_state::cancelled, 0);
-    return answered{boost::json::serialize(boost::json::object{{"deposit", id}, {"state", "cancelled"}}), true};
+    return boost::json::serialize(boost::json::object{{"deposit", id}, {"state", "cancelled"}});
 }
 
 verdict switch_compartment(work& w, int number, const std::string& reason, bool disabled) {
@@ -249,14 +248,14 @@ verdict switch_compartment(work& w, int number, const std::string& reason, bool 
     const std::string result =
         boost::json::serialize(boost::json::object{{"compartment", number}, {"disabled", disabled}});
     if (at->second.disabled == disabled) {
-        return answered{result, false};
+        return result;
     }
     at->second.disabled = disabled;
     event_data data;
     data.compartment = number;
     data.reason = reason;
     w.say(disabled ? event_type::compartment_disabled : event_type::compartment_enabled, subject_of(number), data);
-    return answered{result, true};
+    return result;
 }
 
 verdict replay(const work& w, const replay_args& args) {
@@ -272,8 +271,7 @@ verdict replay(const work& w, const replay_args& args) {
     }
     const std::uint64_t last = rows.empty() ? args.to : rows.back().sequence;
     const bool more = !rows.empty() && last < std::min(args.to, head);
-    return answered{fmt::format(R"({{"events":{}],"next":{}}})", events, more ? '"' + padded(last + 1) + '"' : "null"),
-                    false};
+    return fmt::format(R"({{"events":{}],"next":{}}})", events, more ? '"' + padded(last + 1) + '"' : "null");
 }
 
 verdict acknowledge(work& w, const ack_args& args) {
@@ -281,7 +279,7 @@ verdict acknowledge(work& w, const ack_args& args) {
         return refusal{error_code::wrong_state, "sequence: above the ledger's head"};
     }
     w.s.d.m.acknowledged = std::max(w.s.d.m.acknowledged, args.sequence);
-    return answered{fmt::format(R"({{"sequence":"{}"}})", padded(args.sequence)), false};
+    return fmt::format(R"({{"sequence":"{}"}})", padded(args.sequence));
 }
 
 struct without_grant {
@@ -290,7 +288,7 @@ struct without_grant {
     verdict operator()(const cancel_args& a) const { return cancel(w, a); }
     verdict operator()(const disable_args& a) const { return switch_compartment(w, a.compartment, a.reason, true); }
     verdict operator()(const enable_args& a) const { return switch_compartment(w, a.compartment, a.reason, false); }
-    verdict operator()(const snapshot_args&) const { return answered{snapshot(w), false}; }
+    verdict operator()(const snapshot_args&) const { return snapshot(w); }
     verdict operator()(const replay_args& a) const { return replay(w, a); }
     verdict operator()(const ack_args& a) const { return acknowledge(w, a); }
     verdict operator()(const auto&) const { return refusal{error_code::not_permitted, ""}; }
@@ -358,12 +356,10 @@ void carry_out(work& w, const command& c, const std::optional<grant>& g, const a
         return;
     }
     const auto done = std::visit(without_grant{w}, c.args);
-    if (!done) {
-        w.answer_error(who, done.error());
-        return;
-    }
-    const std::string reply = ok_reply(who.id, done->result);
-    if (done->changed) {
+    const std::string reply = done ? ok_reply(who.id, *done) : error_reply(who.id, done.error(), w.config.help);
+    const bool only_reads = std::holds_alternative<snapshot_args>(c.args) ||
+                            std::holds_alternative<replay_args>(c.args) || std::holds_alternative<ack_args>(c.args);
+    if (!only_reads) {
         remember(w, who.id, to_hex(c.digest), reply);
     }
     w.answer(who, reply);
@@ -414,10 +410,10 @@ std::optional<refusal> check_grant(work& w, const grant& g, channel from) {
     if (std::find(key->acts.begin(), key->acts.end(), g.act) == key->acts.end()) {
         return refusal{error_code::not_permitted, fmt::format("this key may not sign act {}", name(g.act))};
     }
-    if (!w.s.l.clock_trusted && g.iat * 1000 > w.wall) {
-        w.s.d.m.floor_ms = g.iat * 1000;
-        w.s.d.m.floor_age = w.age;
-        w.wall = g.iat * 1000;
+    if (g.iat * 1000 > w.s.l.iat_ms + (w.age - w.s.l.iat_age)) {
+        w.s.l.iat_ms = g.iat * 1000;  // the floor itself rises from trusted time only
+        w.s.l.iat_age = w.age;
+        w.wall = judged_time(w.s, w.now, w.age);
     }
     return std::nullopt;
 }

@@ -64,9 +64,20 @@ std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
     return found;
 }
 
+void remember_reply(work& w, const code_attempt& attempt, const std::string& reply) {
+    if (!attempt.command.empty()) {
+        w.extra.push_back({"command", attempt.command,
+                           boost::json::serialize(boost::json::object{{"digest", attempt.digest}, {"reply", reply}}),
+                           w.age + limits::remembered_ms});
+    }
+}
+
 void refuse(work& w, const code_attempt& attempt, error_code code, std::string detail) {
     const refusal why{code, std::move(detail)};
     say_refused(w, code, attempt.via, attempt.compartment);
+    if (code == error_code::wrong_code) {  // charged: the same command again is not charged again
+        remember_reply(w, attempt, error_reply(attempt.who.id, why, w.config.help));
+    }
     w.answer_error(attempt.who, why);
 }
 
@@ -86,24 +97,25 @@ void charge_wrong_code(work& w, const code_attempt& attempt) {
     }
 }
 
-// A locked-out entry takes nothing but `door # code`, charged to the bucket of the deposit behind that door.
-bool may_try_locked_out(work& w, const code_attempt& attempt, const std::vector<match>& found) {
+// A locked-out entry takes nothing but `door # code`, charged to the bucket of the deposit behind that door. Null: it
+// is judged, and right.
+std::optional<error_code> judge_locked_out(work& w, const code_attempt& attempt, const std::vector<match>& found) {
     if (attempt.compartment == 0) {
-        return false;
+        return error_code::locked_out;
     }
     const auto at = w.s.d.compartments.find(attempt.compartment);
     auto* d = at == w.s.d.compartments.end() ? nullptr : w.find_deposit(at->second.deposit);
     if (d == nullptr && !found.empty()) {
-        return true;  // the grace of a deposit that has ended: nothing to guess at
+        return std::nullopt;  // the grace of a deposit that has ended: nothing to guess at
     }
     if (d == nullptr || d->own.empty(w.age, deposit_capacity, deposit_refill)) {
-        return false;
+        return error_code::locked_out;
     }
     if (found.empty()) {
         d->own.charge(w.age, deposit_refill);
-        return false;
+        return error_code::wrong_code;
     }
-    return true;
+    return std::nullopt;
 }
 
 void open_by_code(work& w, const code_attempt& attempt, const match& m) {
@@ -125,11 +137,7 @@ void open_by_code(work& w, const code_attempt& attempt, const match& m) {
         refuse(w, attempt, why->code, why->detail);
         return;
     }
-    if (!attempt.command.empty()) {
-        w.extra.push_back({"command", attempt.command,
-                           boost::json::serialize(boost::json::object{{"digest", attempt.digest}, {"reply", ""}}),
-                           w.age + limits::remembered_ms});
-    }
+    remember_reply(w, attempt, "");
     authorise(w, a);
 }
 
@@ -149,15 +157,17 @@ void try_code(work& w, const code_attempt& attempt) {
     }
     const auto found = find_matches(w, *eight, attempt.compartment);
     const auto& t = w.s.d.throttles[std::string(attempt.throttle)];
-    if (t.locked_out(w.age) && !may_try_locked_out(w, attempt, found)) {
-        refuse(w, attempt, error_code::locked_out, "");
-        return;
+    if (t.locked_out(w.age)) {
+        if (const auto why = judge_locked_out(w, attempt, found)) {
+            refuse(w, attempt, *why, "");
+            return;
+        }
     }
     if (found.empty()) {
         charge_wrong_code(w, attempt);
         return;
     }
-    if (found.size() > 1) {
+    if (std::any_of(found.begin(), found.end(), [&](const match& m) { return m.d != found.front().d; })) {
         refuse(w, attempt, error_code::ambiguous, "the code fits two deposits: give the door number");
         return;
     }
@@ -175,6 +185,11 @@ void handle_entry(work& w, const entry& e) {
         return;
     }
     if (looks_like_grant(e.text)) {
+        if (e.via == entry_via::keypad) {
+            say_refused(w, error_code::not_permitted, via);
+            w.answer_error(who, {error_code::not_permitted, "a grant is shown at the scanner"});
+            return;
+        }
         const auto g = read_grant(e.text, channel::local);
         if (!g) {
             w.answer_error(who, g.error());

@@ -47,8 +47,12 @@ void spend(work& w, const opening& o) {
 void seen_open(work& w, opening& o, bool recovered) {
     auto& c = w.at(o.compartment);
     auto* d = w.find_deposit(o.deposit);
-    o.opened_at = w.age;
-    o.late = contact_of(w, o.compartment).first;
+    const auto reads = contact_of(w, o.compartment);
+    const auto run = w.s.l.running.find(o.id);
+    const std::int64_t seen =
+        run != w.s.l.running.end() && run->second.seen_open >= 0 ? run->second.seen_open : reads.since;
+    o.opened_at = w.age - std::max<std::int64_t>(0, w.now.mono_ms - seen);
+    o.late = reads.first && reads.since == seen;
     spend(w, o);
     if (d != nullptr && !o.grace) {
         d->pulsed = true;
@@ -91,6 +95,7 @@ void conclude_unknown(work& w, opening& o) {
         closed_settlement(w, o, c);
     } else if (d != nullptr && d->live()) {
         d->pulsed = true;
+        d->unseen = true;
         c.doubt = true;
         if (o.issue && d->unknown_issue != o.issue) {
             d->unknown_issue = o.issue;
@@ -119,13 +124,18 @@ void conclude_interrupted(work& w, opening& o, bool maybe_moved, bool recovered)
     if (maybe_moved) {
         if (d != nullptr && d->live()) {
             d->pulsed = true;
+            d->unseen = true;
             c.doubt = true;
         } else {
             suspect(w, c, "an interrupted opening");
         }
     }
-    finish_opening(w, o,
-                   refusal{error_code::board_lost, fmt::format("opening {} was interrupted; the door is shut", o.id)});
+    const auto run = w.s.l.running.find(o.id);
+    const bool held_back = run != w.s.l.running.end() && run->second.held_back;
+    finish_opening(
+        w, o,
+        held_back ? refusal{error_code::busy, fmt::format("the lock of door {} cools down", o.compartment)}
+                  : refusal{error_code::board_lost, fmt::format("opening {} was interrupted; the door is shut", o.id)});
     w.s.d.openings.erase(o.id);  // `o` is gone
 }
 
@@ -176,6 +186,8 @@ bool move_on(work& w, const opening& o, const progress& p) {
     next.what = o.what;
     next.by = o.by;
     next.command = o.command;
+    next.reply_topic = o.reply_topic;
+    next.correlation = o.correlation;
     auto data = data_of(next, d);
     data.after = o.id;
     w.say(event_type::opening_authorised, subject_of(other), data);
@@ -199,6 +211,8 @@ void conclude_jammed(work& w, opening& o) {
     auto* d = w.find_deposit(o.deposit);
     const progress p = w.s.l.running.at(o.id);
     const std::int64_t id = o.id;
+    // Its door may have been open under an earlier opening: then something may lie here, and nothing moves.
+    const bool untouched = d != nullptr && !d->pulsed && !c.doubt;
     o.result = outcome::jammed;
     w.say(event_type::opening_jammed, subject_of(o.compartment), data_of(o, d));
     w.count("openings.jammed");
@@ -217,7 +231,7 @@ void conclude_jammed(work& w, opening& o) {
     } else if (o.grace) {
         suspect(w, c, "its door jammed for somebody who came back");
     }
-    if (move_on(w, o, p)) {
+    if (untouched && move_on(w, o, p)) {
         w.s.l.running.erase(id);
     } else {
         finish_opening(w, o, refusal{error_code::jammed, fmt::format("opening {}: door {}", id, o.compartment)});
@@ -236,10 +250,7 @@ void advance_pending(work& w, opening& o) {
         }
         return;
     }
-    if (reads.known && !reads.open) {
-        p.armed = true;
-    }
-    if (reads.known && reads.open && p.armed) {
+    if (p.seen_open >= 0) {
         seen_open(w, o, false);
         return;
     }
@@ -249,12 +260,13 @@ void advance_pending(work& w, opening& o) {
     }
     const bool can_be_seen = p.armed && w.configured(o.compartment).contact != contact_kind::none;
     const bool again = !p.waiting_report && (can_be_seen || !p.maybe_pulsed) &&
-                       p.attempts < w.config.rules.pulses_max &&
+                       p.attempts < w.config.rules.pulses_max && !w.s.l.storage_failed &&
                        w.now.mono_ms + w.config.rules.open_within <= p.limit && w.now.mono_ms < p.not_after;
     if (again) {
         send_pulse(w, o, p);
         return;
     }
+    p.maybe_pulsed = p.maybe_pulsed || p.waiting_report;  // the order was given, and nobody knows what became of it
     conclude(w, o, p);
 }
 
@@ -263,7 +275,6 @@ void closed_collection(work& w, const opening& o, compartment& c) {
     if (d == nullptr || !d->retrievable()) {
         return;  // a reopening within the grace, or a second opening of the same stay
     }
-    c.doubt = false;  // the rightful person stood at the open door
     auto data = data_of(o, d);
     w.say(event_type::deposit_retrieved, subject_of(c.number), data);
     end_deposit(w, *d, deposit_state::retrieved, w.config.rules.grace);
@@ -309,7 +320,6 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
                 d->state = deposit_state::deposited;
                 d->since = w.age;
                 d->since_ms = w.wall;
-                c.doubt = false;
                 w.say(event_type::deposit_deposited, subject_of(c.number), data_of(o, d));
             }
             break;
@@ -341,7 +351,7 @@ void advance_concluded(work& w, opening& o) {
         // Unknown. A door that is found open when its contact can be seen again is still this opening's; one that was
         // seen shut since is not: whoever opens it then needs an authority of their own.
         const auto& p = w.s.l.running[o.id];
-        if (reads.known && reads.open && p.armed) {
+        if (p.seen_open >= 0) {
             seen_open(w, o, false);
             return;
         }
@@ -392,7 +402,13 @@ std::optional<refusal> hindrance(const work& w, int compartment) {
             fmt::format("board {} does not answer", w.config.boards.at(static_cast<std::size_t>(wired.relay_board)))};
     }
     int pending = 0;
+    const auto reads = contact_of(w, compartment);
     for (const auto& [id, o] : w.s.d.openings) {
+        // Open already. Not for ever: a contact that went bad must not stop an authorised opening.
+        if (o.compartment == compartment && o.opened_at >= 0 && reads.known && reads.open &&
+            w.age - o.opened_at < w.config.rules.held_open) {
+            return refusal{error_code::busy, fmt::format("door {} is open already", compartment)};
+        }
         if (o.result != outcome::pending) {
             continue;
         }
@@ -418,6 +434,10 @@ void authorise(work& w, const authority& a) {
     o.issue = a.issue;
     o.grace = a.grace;
     o.command = a.command;
+    if (!a.command.empty()) {
+        o.reply_topic = a.who.topic;
+        o.correlation = a.who.correlation;
+    }
     auto data = data_of(o, d);
     data.via = a.via;
     w.say(event_type::opening_authorised, subject_of(a.compartment), data);
@@ -450,14 +470,15 @@ void authorise(work& w, const authority& a) {
     w.s.d.openings[o.id] = o;
 }
 
-void take(work& w, const pulse_report& report) {
-    const auto at = w.s.l.running.find(report.opening);
-    if (at == w.s.l.running.end() || at->second.attempts != report.attempt) {
+void take(state& s, moment now, const policy& rules, const pulse_report& report) {
+    const auto at = s.l.running.find(report.opening);
+    if (at == s.l.running.end() || at->second.attempts != report.attempt) {
         return;  // of an attempt that was given up
     }
     auto& p = at->second;
     p.waiting_report = false;
-    p.watch_until = w.now.mono_ms + w.config.rules.open_within;
+    p.held_back = report.result == pulse_result::held_back;
+    p.watch_until = now.mono_ms + rules.open_within;
     switch (report.result) {
         case pulse_result::done:
             p.maybe_pulsed = true;
@@ -467,8 +488,22 @@ void take(work& w, const pulse_report& report) {
             p.maybe_pulsed = true;
             break;
         case pulse_result::not_sent:
-            p.watch_until = w.now.mono_ms + second;  // nothing to see; try again soon
+        case pulse_result::held_back:
+            p.watch_until = now.mono_ms + second;  // nothing to see; try again soon
             break;
+    }
+}
+
+void watch(state& s, int compartment, bool open, std::int64_t at_ms) {
+    for (auto& [id, p] : s.l.running) {
+        const auto o = s.d.openings.find(id);
+        if (o == s.d.openings.end() || o->second.compartment != compartment || o->second.opened_at >= 0) {
+            continue;
+        }
+        if (open && p.armed && p.seen_open < 0) {
+            p.seen_open = at_ms;
+        }
+        p.armed = p.armed || !open;
     }
 }
 
@@ -532,6 +567,9 @@ void recover_openings(work& w) {
             p.started = w.now.mono_ms;
             p.limit = w.now.mono_ms + w.config.rules.boot_wait;
             p.recovering = true;
+            if (!o.command.empty()) {
+                p.askers = {{o.command, o.reply_topic, o.correlation, 0}};
+            }
             w.s.l.running[id] = p;
         }
     }

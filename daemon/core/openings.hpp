@@ -25,7 +25,10 @@ struct authority {
 // T1: the authorised event and the opening's row; the pulse follows once they are committed.
 void authorise(work& w, const authority& a);
 
-void take(work& w, const pulse_report& report);
+// Facts that hold whether or not they can be recorded now: what the line did, and what a contact said of a door that
+// is being opened.
+void take(state& s, moment now, const policy& rules, const pulse_report& report);
+void watch(state& s, int compartment, bool open, std::int64_t at_ms);
 
 // Everything that time and contacts bring about: pulses, outcomes, closings, held and forced doors.
 void advance_openings(work& w);

@@ -45,7 +45,9 @@ std::string encode_row(const opening& o) {
                             {"late", o.late},
                             {"passed", o.passed},
                             {"held", o.held},
-                            {"command", o.command}});
+                            {"command", o.command},
+                            {"reply_topic", o.reply_topic},
+                            {"correlation", to_hex(bytes_of(o.correlation))}});
 }
 
 std::string encode_row(const throttle& t) {
@@ -154,6 +156,7 @@ deposit decode_deposit(const std::string& id, const std::string& text) {
     r.get("since", d.since);
     r.get("since_ms", d.since_ms);
     r.get("pulsed", d.pulsed);
+    r.get("unseen", d.unseen);
     r.get("overdue", d.overdue);
     r.get("issue_next", d.issue_next);
     r.get("spent_issue", d.spent_issue);
@@ -180,6 +183,12 @@ opening decode_opening(std::int64_t id, const std::string& text) {
     r.get("passed", o.passed);
     r.get("held", o.held);
     r.get("command", o.command);
+    r.get("reply_topic", o.reply_topic);
+    std::string correlation;
+    r.get("correlation", correlation);
+    if (const auto bytes = from_hex(correlation)) {
+        o.correlation.assign(bytes->begin(), bytes->end());
+    }
     return o;
 }
 
@@ -268,6 +277,7 @@ std::string encode_row(const deposit& d) {
                             {"since", d.since},
                             {"since_ms", d.since_ms},
                             {"pulsed", d.pulsed},
+                            {"unseen", d.unseen},
                             {"overdue", d.overdue},
                             {"issue_next", d.issue_next},
                             {"spent_issue", optional_row(d.spent_issue)},

@@ -46,6 +46,7 @@ struct deposit {
     std::int64_t since = 0;     // age at which `state` began
     std::int64_t since_ms = 0;  // the same as wall time
     bool pulsed = false;        // its door may have been open: only then something may lie in it
+    bool unseen = false;        // an opening of it ended unknown or interrupted: the person's word may confirm it
     bool overdue = false;
     std::uint64_t issue_next = 0;                // n: the first code issue that is still good
     std::optional<std::uint64_t> spent_issue;    // the issue whose door was seen open, for bounce and grace
@@ -78,7 +79,9 @@ struct opening {
     bool late = false;            // … after a gap: how long it had been open nobody knows
     bool passed = false;          // it was open for the bounce time or longer
     bool held = false;            // door.held_open was said
-    std::string command;          // the command to answer, or empty
+    std::string command;          // the command to answer, or empty …
+    std::string reply_topic;      // … and where: an outcome that comes after a restart is answered, too
+    std::string correlation;
     bool operator==(const opening&) const = default;
 };
 
@@ -131,10 +134,12 @@ struct progress {
     std::int64_t watch_until = 0;  // monotonic: the running pulse's time to be seen
     int attempts = 0;
     bool waiting_report = false;
-    bool maybe_pulsed = false;  // a coil may have been on
-    bool acknowledged = false;  // a pulse was confirmed by its board
-    bool armed = false;         // the contact was seen shut: from now on "open" proves the opening
-    bool recovering = false;    // from before the start: no pulse, doors are read
+    bool maybe_pulsed = false;    // a coil may have been on
+    bool acknowledged = false;    // a pulse was confirmed by its board
+    bool armed = false;           // the contact was seen shut: from now on "open" proves the opening
+    bool recovering = false;      // from before the start: no pulse, doors are read
+    bool held_back = false;       // the lock's limits forbade the last pulse
+    std::int64_t seen_open = -1;  // monotonic: when the contact said so, whether or not that could be recorded; -1: not
     std::vector<asker> askers;
 };
 
@@ -147,6 +152,13 @@ struct live {
     bool clock_known = false;
     bool broker_up = false;
     std::vector<bool> board_present;
+    // What was said of such facts: what differs is said, also when the first try to record it failed.
+    std::vector<bool> board_said;
+    bool clock_said = false;
+    bool space_said = false;
+    std::int64_t iat_ms = 0;   // the latest `iat` of a valid grant, while the clock is untrusted …
+    std::int64_t iat_age = 0;  // … and the age it was seen at
+    bool step_said = false;    // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
     std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;
     std::map<std::int64_t, progress> running;  // by opening

@@ -81,13 +81,19 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
         }
     }
     for (const auto& [name, t] : w.s.d.throttles) {
+        const bool front = name == "front";
+        const auto topic = [&](std::string_view kind) {
+            return front ? alarms.topic().alarm(kind) : alarms.topic().alarm(kind, name);
+        };
         if (t.locked_out(w.age)) {
-            alarms.raise(alarms.topic().alarm("lockout"), wall_at(w, t.fast.at),
-                         "Too many wrong codes: typed codes are refused for a while.",
-                         "See who stands there. Phones, QR grants and door # code go on working.");
+            alarms.raise(topic("lockout"), wall_at(w, t.fast.at),
+                         front ? "Too many wrong codes: typed codes are refused for a while."
+                               : "Too many wrong codes over MQTT: `verify` is refused for a while.",
+                         front ? "See who stands there. Phones, QR grants and door # code go on working."
+                               : "Look at who may publish commands to this cabinet.");
         }
         if (t.guessing_alarm(w.age)) {
-            alarms.raise(alarms.topic().alarm("guessing"), wall_at(w, t.charges.front()),
+            alarms.raise(topic("guessing"), wall_at(w, t.charges.front()),
                          "30 wrong codes within 24 hours: somebody may be guessing.", "See who stands there.");
         }
     }
@@ -113,7 +119,9 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
 compartment_message compartment_view(const state& s, const compartment& c, const cabinet_config& config) {
     compartment_message m;
     m.use = use_of(s.d, c);
-    m.door = away(s, wiring_of(config, c.number)) ? door_state::unknown : c.door;
+    const auto reads = s.l.contacts.find(c.number);
+    const bool known = reads != s.l.contacts.end() && reads->second.known && !away(s, wiring_of(config, c.number));
+    m.door = known ? c.door : door_state::unknown;
     m.lock = c.lock;
     m.deposit = c.deposit;
     m.since_ms = c.since_ms;
@@ -133,7 +141,7 @@ std::map<std::string, std::string> retained_view(const work& w) {
     for (const auto& wired : w.config.compartments) {
         const auto& c = w.s.d.compartments.at(wired.number);
         cabinet.compartments.push_back({wired.number, wired.size, wired.accessible});
-        if (use_of(w.s.d, c) == use_state::vacant) {
+        if (use_of(w.s.d, c) == use_state::vacant && c.lock == lock_state::ok && c.forced_ms == 0) {
             ++cabinet.vacancies[wired.size];
         }
         out[t.compartment(wired.number)] = encode(compartment_view(w.s, c, w.config));
@@ -160,7 +168,8 @@ std::string snapshot(const work& w) {
         if (!d.live()) {
             continue;
         }
-        const bool unconfirmed = d.state == deposit_state::deposited && w.age - d.since >= w.config.rules.unconfirmed;
+        const bool waits = d.state == deposit_state::deposited || (d.state == deposit_state::reserved && d.pulsed);
+        const bool unconfirmed = waits && w.age - d.since >= w.config.rules.unconfirmed;
         deposits.push_back(
             object{{"deposit", d.id},
                    {"case", d.case_id.empty() ? boost::json::value(nullptr) : boost::json::value(d.case_id)},

@@ -16,7 +16,19 @@ std::int64_t judged_time(const state& s, moment now, std::int64_t age) {
     if (s.l.clock_trusted) {
         return std::max(now.wall_ms, floor);
     }
-    return floor + (s.d.m.floor_ms == 0 ? age : age - s.d.m.floor_age);
+    const std::int64_t from_floor = floor + (s.d.m.floor_ms == 0 ? age : age - s.d.m.floor_age);
+    return s.l.iat_ms == 0 ? from_floor : std::max(from_floor, s.l.iat_ms + (age - s.l.iat_age));
+}
+
+bool steps_ahead(const work& w) {
+    const auto& m = w.s.d.m;
+    if (m.floor_ms == 0) {
+        return false;  // the first time this cabinet ever knew
+    }
+    const std::int64_t most = m.floor_ms + (w.age - m.floor_age) + day;
+    const auto& l = w.s.l;
+    const bool agreed = l.iat_ms != 0 && l.iat_ms + (w.age - l.iat_age) + day >= w.now.wall_ms;
+    return w.now.wall_ms > most && !agreed;
 }
 
 work::work(const cabinet_config& c, const archive& a, state draft, moment at, std::int64_t cabinet_age)

@@ -22,6 +22,10 @@ namespace locker::core {
 // Milliseconds since 1970 as the cabinet judges them: the trusted wall clock, else the persisted floor running on.
 [[nodiscard]] std::int64_t judged_time(const state& s, moment now, std::int64_t age);
 
+class work;
+// The trusted clock runs more than a day ahead of floor + monotonic time, and no signed `iat` agrees with it.
+[[nodiscard]] bool steps_ahead(const work& w);
+
 class work {
 public:
     work(const cabinet_config& c, const archive& a, state draft, moment at, std::int64_t cabinet_age);

@@ -67,7 +67,11 @@ int watch_events(const options& o) {
 }
 
 int enter(const options& o, const std::string& what, const std::string& via) {
-    const auto answer = locker::ask(o.socket, {{"do", "enter"}, {"via", via}, {"text", what}});
+    object request{{"do", "enter"}, {"text", what}};
+    if (!via.empty()) {
+        request["via"] = via;
+    }
+    const auto answer = locker::ask(o.socket, request);
     const bool ok = answer.at("ok").as_bool();
     if (o.json) {
         std::cout << serialize(answer) << "\n";
@@ -244,13 +248,12 @@ int run(int argc, char** argv) {
     check->callback([&] { code = check_config(file, o.json); });
 
     std::string what;
-    std::string via = "keypad";
+    std::string via;
     auto* entry =
         app.add_subcommand("enter", "What a keypad or scanner would send: a code, \"door # code\", or a grant");
     entry->add_option("text", what, "\"123 456 789\", \"7#123456789\", or a grant")->required();
-    entry->add_option("--via", via, "keypad, scanner or socket")
-        ->check(CLI::IsMember({"keypad", "scanner", "socket"}))
-        ->capture_default_str();
+    entry->add_option("--via", via, "keypad, scanner or socket; default: scanner for a grant, keypad for all else")
+        ->check(CLI::IsMember({"keypad", "scanner", "socket"}));
     entry->callback([&] { code = enter(o, what, via); });
 
     log_options l;

@@ -4,12 +4,14 @@
 
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <deque>
 #include <filesystem>
 #include <map>
 #include <set>
 
 #include "hal/ports/store.hpp"
+#include "protocol/grant.hpp"
 #include "protocol/json.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -40,6 +42,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
     std::string path;
     control_handlers handlers;
     local::acceptor acceptor;
+    asio::steady_timer pause{io};
     std::set<ptr> sessions;
     std::map<std::uint64_t, std::weak_ptr<session>> waiting;
     std::uint64_t entries = 0;
@@ -60,7 +63,16 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
 
     void accept() {
         acceptor.async_accept([self = shared_from_this()](io_error error, local::socket socket) {
-            if (error) {
+            if (error == asio::error::operation_aborted) {
+                return;
+            }
+            if (error) {  // out of descriptors, say: nobody is served for a moment
+                self->pause.expires_after(std::chrono::milliseconds(200));
+                self->pause.async_wait([self](io_error stopped) {
+                    if (!stopped) {
+                        self->accept();
+                    }
+                });
                 return;
             }
             if (self->sessions.size() < sessions_max) {
@@ -108,7 +120,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             waiting[++entries] = s;
-            handlers.enter(entries, via->value_or("keypad"), *text);
+            handlers.enter(entries, via->value_or(looks_like_grant(*text) ? "scanner" : "keypad"), *text);
         } else if (*what == "status") {
             send(s, ok_reply("", handlers.status()));
         } else if (*what == "log") {
@@ -162,6 +174,7 @@ control_server::control_server(asio::io_context& io, const std::string& path, co
 control_server::~control_server() {
     io_error ignored;
     inner_->acceptor.close(ignored);
+    inner_->pause.cancel();
     for (const auto& s : inner_->sessions) {
         s->socket.close(ignored);
     }

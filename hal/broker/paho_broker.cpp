@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 // back, and it looks at what it holds back only once a second: the window is kept here instead.
 constexpr std::size_t window = 16;
 
+constexpr std::size_t packet_overhead = 8 * 1024;  // topic, properties and header of the longest message
+
 std::string paho_uri(std::string uri) {
     if (uri.starts_with("mqtt://")) {
         return "tcp://" + uri.substr(7);
@@ -65,8 +67,18 @@ struct paho_broker::inner : public virtual mqtt::callback {
     struct subscribe_listener : public virtual mqtt::iaction_listener {
         inner& owner;
         explicit subscribe_listener(inner& o) : owner(o) {}
-        void on_success(const mqtt::token&) override { owner.tell_up(); }
-        void on_failure(const mqtt::token&) override { owner.tell_down("the broker refused the subscriptions"); }
+        void on_success(const mqtt::token& t) override {
+            const auto codes = t.get_subscribe_response().get_reason_codes();
+            if (std::any_of(codes.begin(), codes.end(), [](auto code) { return static_cast<int>(code) >= 0x80; })) {
+                on_failure(t);
+            } else {
+                owner.tell_up();
+            }
+        }
+        void on_failure(const mqtt::token&) override {
+            owner.hang_up();
+            owner.tell_down("the broker refused the subscriptions");
+        }
     } on_subscribe{*this};
 
     struct publish_listener : public virtual mqtt::iaction_listener {
@@ -162,8 +174,12 @@ struct paho_broker::inner : public virtual mqtt::callback {
             lock.unlock();
             const bool taken = hand_over(m, handle);
             lock.lock();
-            if (!taken) {
-                in_flight.erase(handle);  // the connection is going down: `down` follows or has come
+            if (!taken && connected) {
+                sending = false;
+                lock.unlock();
+                hang_up();
+                tell_down("the client took no message");  // all since the mark goes out on a new connection
+                return;
             }
         }
         sending = false;
@@ -229,6 +245,9 @@ struct paho_broker::inner : public virtual mqtt::callback {
     void connection_lost(const std::string& cause) override { tell_down(cause.empty() ? "connection lost" : cause); }
 
     void message_arrived(mqtt::const_message_ptr m) override {
+        if (m->get_payload_ref().size() > settings.payload_max) {
+            return;  // nothing of ours is so long, and nothing in it would be read
+        }
         broker_message out{m->get_topic(), m->to_string(), m->is_retained(), {}, {}};
         const auto& p = m->get_properties();
         if (p.contains(mqtt::property::RESPONSE_TOPIC)) {
@@ -268,6 +287,9 @@ void paho_broker::connect() {
     o.set_mqtt_version(s.version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);
     if (s.version == 5) {
         o.set_clean_start(true);
+        mqtt::properties p;  // a message that is too long never reaches this board's memory
+        p.add({mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<int>(s.payload_max + packet_overhead)});
+        o.set_properties(p);
     } else {
         o.set_clean_session(true);
     }

@@ -22,6 +22,7 @@ struct broker_settings {
     std::string will_topic;  // retained, QoS 1
     std::string will_payload;
     std::vector<std::string> subscriptions;  // QoS 1
+    std::size_t payload_max = 256 * 1024;    // bytes; longer messages are not taken
 };
 
 // Called on Paho's threads; each does nothing but post.

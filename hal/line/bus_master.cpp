@@ -9,10 +9,11 @@ namespace {
 constexpr std::int64_t reopen_first_ms = 100;
 constexpr std::int64_t reopen_longest_ms = 2000;
 
+// On a serial line an unanswered question costs its timeout twice: the line is read empty afterwards.
 std::vector<turns::peer> turn_boards(const bus_settings& s) {
     std::vector<turns::peer> out;
     for (const auto& b : s.boards) {
-        out.push_back({b.profile.inputs > 0, b.profile.timeout_ms});
+        out.push_back({b.profile.inputs > 0, b.profile.timeout_ms * (s.line.device.empty() ? 1 : 2)});
     }
     return out;
 }
@@ -83,9 +84,12 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
         const std::size_t i = local(lock.relay_board);
         const auto& board = boards_[i];
         const std::int64_t earliest = guard_.earliest(order.compartment, now);
-        if (earliest > order.not_after_ms || now > order.not_after_ms || (board.told && !board.present)) {
+        const bool gone = board.told && !board.present;
+        if (gone || now > order.not_after_ms || earliest > order.not_after_ms) {
             at = orders_.erase(at);
-            reports_.emplace_back(pulse_report{order.opening, order.attempt, pulse_result::not_sent});
+            const bool limits = !gone && now <= order.not_after_ms;
+            reports_.emplace_back(
+                pulse_report{order.opening, order.attempt, limits ? pulse_result::held_back : pulse_result::not_sent});
             continue;
         }
         if (board.dropped && guard_.claim(order.compartment, now)) {

@@ -83,7 +83,6 @@ public:
     void done(const line_answer& answer, std::int64_t now);
     [[nodiscard]] std::vector<bus_report> take_reports();
 
-    [[nodiscard]] bool present(std::size_t board) const { return boards_.at(board).present; }
     [[nodiscard]] const bus_counters& counters() const { return counters_; }
 
 private:

@@ -100,7 +100,7 @@ void modbus_bus::loop() {
         }
     }
     for (std::size_t i = 0; i < peers_.size(); ++i) {
-        if (master_.present(i) && line_.is_open()) {
+        if (line_.open()) {  // TCP closes at an unanswered question
             (void)line_.drop_all(peers_[i]);
         }
     }

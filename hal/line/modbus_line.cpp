@@ -56,7 +56,7 @@ bool modbus_line::open() {
         return true;
     }
     context_.reset(settings_.device.empty()
-                       ? modbus_new_tcp(settings_.host.c_str(), settings_.port)
+                       ? modbus_new_tcp_pi(settings_.host.c_str(), std::to_string(settings_.port).c_str())
                        : modbus_new_rtu(settings_.device.c_str(), settings_.baud, settings_.parity, 8, 1));
     if (!context_) {
         error_ = modbus_strerror(errno);

@@ -17,9 +17,10 @@ struct pulse_order {
 };
 
 enum class pulse_result : std::uint8_t {
-    done,      // the board acknowledged it: the coil was on for its time
-    not_sent,  // not one bit of it left: nothing moved
-    unsure,    // sent, not acknowledged: the coil may have been on
+    done,       // the board acknowledged it: the coil was on for its time
+    not_sent,   // not one bit of it left: nothing moved
+    unsure,     // sent, not acknowledged: the coil may have been on
+    held_back,  // the lock's limits forbid it for longer than the order waits: nothing moved
 };
 
 struct pulse_report {

@@ -27,7 +27,7 @@ std::string holder(const std::string& file) {
 }  // namespace
 
 exclusive::exclusive(const std::string& file, const std::string& what)
-    : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) {
     if (fd_ < 0) {
         throw std::runtime_error(fmt::format("{}: {}: {}", what, file, std::strerror(errno)));
     }

@@ -196,6 +196,11 @@ boost::json::object bench::command(std::string_view name, boost::json::object ar
     return reply_;
 }
 
+boost::json::object bench::enter(std::string text) {
+    const auto via = looks_like_grant(text) ? entry_via::scanner : entry_via::keypad;
+    return enter(std::move(text), via);
+}
+
 boost::json::object bench::enter(std::string text, entry_via via) {
     reply_ = {};
     run(entry{++entries_, via, std::move(text)});

@@ -63,7 +63,9 @@ public:
     // Sends a command and gives its reply, or an empty object when none came yet.
     boost::json::object command(std::string_view name, boost::json::object args, std::string grant = "",
                                 std::string id = "");
-    boost::json::object enter(std::string text, entry_via via = entry_via::keypad);
+    // A grant is shown at the scanner, all else is typed.
+    boost::json::object enter(std::string text);
+    boost::json::object enter(std::string text, entry_via via);
     std::string grant(boost::json::object claims, bool epoch = true);
     boost::json::object open(boost::json::object claims) { return command("open", {}, grant(std::move(claims))); }
     std::string code(std::string_view deposit, std::uint64_t issue) const;
