@@ -19,7 +19,7 @@ def arguments():
                    "each step happened")
     p.add_argument("--transport", choices=["rtu", "tcp"], default="rtu", help="Modbus RTU on a pseudo-terminal, or TCP")
     p.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="MQTT version")
-    p.add_argument("--doors", type=int, default=12, choices=range(2, 129), metavar="2..128",
+    p.add_argument("--doors", type=int, default=12, choices=range(1, 129), metavar="1..128",
                    help="number of doors (default 12)")
     p.add_argument("--folder", help="where configuration, keys, sockets and the ledger are kept (default: a temporary "
                    "folder that goes at the end)")

@@ -40,7 +40,8 @@ struct paho_broker::inner : public virtual mqtt::callback {
     broker_listener listener;
     std::atomic<bool> connecting{false};  // a connect is under way: Paho tells its result twice
 
-    std::mutex mutex;  // guards what follows; never held while Paho is called, which has locks of its own
+    std::size_t subscribed = 0;  // filters so far; of Paho's callback thread alone
+    std::mutex mutex;            // guards what follows; never held while Paho is called, which has locks of its own
     std::condition_variable idle;
     bool connected = false;
     bool sending = false;  // one thread at a time hands messages over: their order is kept
@@ -54,6 +55,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
         explicit connect_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token&) override {
             if (owner.connecting.exchange(false)) {
+                owner.begin();
                 owner.subscribe();
             }
         }
@@ -68,11 +70,12 @@ struct paho_broker::inner : public virtual mqtt::callback {
         inner& owner;
         explicit subscribe_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token& t) override {
-            const auto codes = t.get_subscribe_response().get_reason_codes();
-            if (std::any_of(codes.begin(), codes.end(), [](auto code) { return static_cast<int>(code) >= 0x80; })) {
+            if (t.get_reason_code() >= 0x80) {
                 on_failure(t);
+            } else if (++owner.subscribed < owner.settings.subscriptions.size()) {
+                owner.subscribe();
             } else {
-                owner.tell_up();
+                owner.listener.up();
             }
         }
         void on_failure(const mqtt::token&) override {
@@ -104,28 +107,26 @@ struct paho_broker::inner : public virtual mqtt::callback {
         client.set_callback(*this);
     }
 
+    // One filter after the other: Paho C++ 1.2.0 crashes when a subscription of several carries options.
     void subscribe() {
-        auto topics = mqtt::string_collection::create(settings.subscriptions);
-        const mqtt::iasync_client::qos_collection qos(settings.subscriptions.size(), 1);
+        const auto& filter = settings.subscriptions.at(subscribed);
         try {
-            // Retain as published (v5): else a broker clears the mark that a command was published to be kept.
-            const std::vector<mqtt::subscribe_options> as_published(settings.subscriptions.size(),
-                                                                    mqtt::subscribe_options(false, true));
-            client.subscribe(topics, qos, nullptr, on_subscribe,
-                             settings.version == 5 ? as_published : std::vector<mqtt::subscribe_options>{});
+            if (settings.version == 5) {
+                // Retain as published: else a broker clears the mark that a command was published to be kept.
+                client.subscribe(filter, 1, nullptr, on_subscribe, mqtt::subscribe_options(false, true));
+            } else {
+                client.subscribe(filter, 1, nullptr, on_subscribe);
+            }
         } catch (const mqtt::exception& e) {
             tell_down(e.what());
         }
     }
 
-    void tell_up() {
-        {
-            const std::lock_guard lock(mutex);
-            if (std::exchange(connected, true)) {
-                return;
-            }
-        }
-        listener.up();
+    // From here on replies may leave: a retained command may come before its subscription is acknowledged.
+    void begin() {
+        const std::lock_guard lock(mutex);
+        subscribed = 0;
+        connected = true;
     }
 
     void tell_down(const std::string& why) {

@@ -101,7 +101,7 @@ broker_settings settings_for(int port, int version, const std::string& id) {
     s.version = version;
     s.will_topic = id + "/status";
     s.will_payload = "gone";
-    s.subscriptions = {"c/command/+"};
+    s.subscriptions = {"c/command/+", "c/status", "c/alarm/+"};
     return s;
 }
 
