@@ -206,3 +206,52 @@ TEST_CASE("verify is off unless switched on") {
     CHECK(code_of(on.command("verify", {{"code", "12"}})) == "malformed");
     CHECK(ok(on.command("verify", {{"code", on.code("d1", 0)}})));
 }
+
+TEST_CASE("the same id is one charge, and one verdict") {
+    bench b;
+    b.put_in("d1");
+    for (int i = 0; i < 20; ++i) {
+        CHECK(code_of(b.command("verify", {{"code", b.code("d1", 20)}}, "", "same")) == "wrong_code");
+    }
+    CHECK(ok(b.command("verify", {{"code", b.code("d1", 0)}})));
+    const auto early = b.command("confirm", {{"deposit", "none"}}, "", "c");
+    CHECK(code_of(early) == "unknown_deposit");
+    (void)b.open({{"act", "deposit"}, {"dep", "none"}, {"kind", "return"}});
+    b.pass(3000);
+    b.door(2, false);
+    b.pass(1000);
+    CHECK(b.command("confirm", {{"deposit", "none"}}, "", "c") == early);
+    CHECK(ok(b.command("confirm", {{"deposit", "none"}})));
+}
+
+TEST_CASE("a command whose outcome comes after a restart is answered where it asked") {
+    bench b;
+    b.line_answers = false;
+    (void)b.command("open", {}, b.grant({{"act", "open"}, {"cmp", 1}}), "mine");
+    b.published.clear();
+    b.start();
+    CHECK(code_of(b.last_answer) == "board_lost");
+    CHECK(std::string(b.last_answer.at("id").as_string()) == "mine");
+}
+
+TEST_CASE("a trusted clock that runs away does not take the floor with it, unless a signed iat agrees") {
+    bench b;
+    (void)b.command("disable", {{"compartment", 1}, {"reason", "x"}});
+    const auto right = b.now.wall_ms;
+    b.now.wall_ms += 3650 * day;
+    (void)b.command("enable", {{"compartment", 1}, {"reason", "x"}});
+    CHECK(b.count("clock.stepped") == 1);
+    b.now.wall_ms = right;
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 1}})));
+    // the cabinet was off for long without a clock, and time goes on
+    bench c;
+    c.now.wall_ms += 30 * day;
+    (void)c.command("enable", {{"compartment", 1}, {"reason", "x"}});
+    CHECK(c.count("clock.stepped") == 1);
+    CHECK(ok(c.open({{"act", "open"}, {"cmp", 1}})));  // its iat agrees
+    c.clock_trusted = false;
+    c.feed(clock_report{false});
+    const std::int64_t s = c.now.wall_ms / 1000;
+    CHECK(code_of(c.open({{"act", "open"}, {"cmp", 2}, {"iat", s - day / 1000}, {"exp", s - day / 1000 + 60}})) ==
+          "expired");
+}

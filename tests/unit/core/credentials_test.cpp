@@ -141,3 +141,33 @@ TEST_CASE("refusals beyond one a second become one row a minute with their count
     CHECK(b.count("credential.refused") == 21);
     CHECK(b.last_event("credential.refused").at("count").as_int64() == 80);
 }
+
+TEST_CASE("alarms about guessing end by themselves") {
+    bench b;
+    b.config.rules.overdue_return = 1000 * day;
+    b.put_in("d1");
+    for (int i = 0; i < 30; ++i) {
+        (void)b.enter(b.code("d1", 20));
+        b.pass(31 * minute);
+    }
+    REQUIRE(!b.retained["locker/v1/c1/alarm/guessing"].empty());
+    b.pass(2 * day);
+    CHECK(b.retained["locker/v1/c1/alarm/guessing"].empty());
+}
+
+TEST_CASE("a lock-out of verify is not one of the front") {
+    bench b;
+    b.put_in("d1");
+    for (int i = 0; i < 10; ++i) {
+        (void)b.command("verify", {{"code", b.code("d1", 20)}});
+    }
+    CHECK(b.retained["locker/v1/c1/alarm/lockout"].empty());
+    CHECK(!b.retained["locker/v1/c1/alarm/lockout/verify"].empty());
+    CHECK(ok(b.enter(b.code("d1", 0))));
+}
+
+TEST_CASE("a grant is shown at the scanner, not typed at the keypad") {
+    bench b;
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 1}}, false), entry_via::keypad)) == "not_permitted");
+    CHECK(b.pulses.empty());
+}

@@ -301,3 +301,78 @@ TEST_CASE("a door first seen open after a gap: nobody knows for how long, so it 
     CHECK(closed.if_contains("bounced") == nullptr);
     CHECK(b.count("deposit.retrieved") == 0);  // too short to know: it stays retrievable
 }
+
+TEST_CASE("a deposit whose door may have been open before does not move on when it jams") {
+    bench b;
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    b.pass(500);
+    b.door(1, false);  // bounced; who knows what was put in
+    b.pass(2000);
+    b.reacts = [](int) {};
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.pass(9000);
+    CHECK(code_of(b.last_answer) == "jammed");
+    CHECK(b.count("deposit.moved") == 0);
+    CHECK(b.compartment(1).at("deposit").as_string() == "d1");
+}
+
+TEST_CASE("a door that stands open is busy, and is not pulsed") {
+    bench b;
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})) == "busy");
+    CHECK(b.pulses.size() == 1);
+}
+
+TEST_CASE("a lock that must cool down is busy, not a lost board") {
+    bench b;
+    b.line_says = pulse_result::held_back;
+    (void)b.open({{"act", "open"}, {"cmp", 1}});
+    b.pass(9000);
+    CHECK(code_of(b.last_answer) == "busy");
+    CHECK(b.compartment(1).at("use").as_string() == "vacant");
+}
+
+TEST_CASE("a compartment whose opening jammed is suspected when its deposit ends") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    b.pass(9000);
+    b.reacts = [&](int number) { b.door(number, true); };
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(1000);
+    CHECK(b.count("deposit.retrieved") == 1);
+    CHECK(b.compartment(n).at("use").as_string() == "suspected");
+}
+
+TEST_CASE(
+    "no word of anybody makes a jammed deposit a stored one; after unknown it does, and deposited is said first") {
+    bench b({.doors = 1});
+    b.reacts = [](int) {};
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.pass(9000);
+    CHECK(code_of(b.command("confirm", {{"deposit", "d1"}})) == "wrong_state");
+    bench c({.contact = contact_kind::none});
+    (void)c.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    c.pass(9000);
+    CHECK(ok(c.command("confirm", {{"deposit", "d1"}})));
+    CHECK(c.count("deposit.deposited") == 1);
+}
+
+TEST_CASE("an open time is measured when it was read, however late it is dealt with") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    const auto at = b.now.mono_ms;
+    b.now.mono_ms += 4000;  // a commit that stalls: reports wait
+    b.now.wall_ms += 4000;
+    const std::uint32_t bit = 1U << static_cast<unsigned>(n - 1);
+    b.feed(inputs_report{0, b.inputs & ~bit, at + 200});
+    b.feed(inputs_report{0, b.inputs, at + 2800});
+    b.pass(1000);
+    CHECK(b.last_event("opening.closed").at("open_ms").as_int64() == 2600);
+    CHECK(b.count("deposit.retrieved") == 1);
+}

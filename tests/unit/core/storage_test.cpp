@@ -1,0 +1,110 @@
+// A store that fails: doors stay shut, facts are kept, what was missed is said when it works again.
+#include <doctest/doctest.h>
+
+#include "tests/unit/core/bench.hpp"
+
+using namespace test_bench;
+
+TEST_CASE("a commit that fails: no pulse, storage_failed, an alarm; it works again: the event, and no alarm") {
+    bench b;
+    b.disk.fail = commit_error::full;
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "storage_failed");
+    CHECK(b.pulses.empty());
+    CHECK(!b.retained["locker/v1/c1/alarm/storage"].empty());
+    b.pass(10 * second);
+    b.disk.fail = commit_error::none;
+    b.pass(2 * second);  // nobody asks for anything: it is tried all the same
+    CHECK(b.count("storage.failed") == 1);
+    CHECK(b.retained["locker/v1/c1/alarm/storage"].empty());
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 1}})));
+    CHECK(b.count("storage.failed") == 1);
+}
+
+TEST_CASE(
+    "the line's report is a fact: a door pulsed while the store fails leaves suspicion, not a vacant compartment") {
+    bench b;
+    b.line_answers = false;
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    REQUIRE(b.pulses.size() == 1);
+    b.disk.fail = commit_error::failed;
+    (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});  // the store is known to fail
+    b.feed(pulse_report{b.pulses[0].opening, 1, pulse_result::done});
+    b.board(0, false);
+    b.pass(8000);
+    b.disk.fail = commit_error::none;
+    b.pass(hour);
+    CHECK(b.count("deposit.expired") == 0);
+    CHECK(b.compartment(1).at("use").as_string() == "reserved");
+    CHECK(b.count("board.lost") == 1);  // said when it could be
+}
+
+TEST_CASE("a line that never reports: the coil may have been on") {
+    bench b;
+    b.line_answers = false;
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.pass(hour);
+    CHECK(b.count("opening.interrupted") == 1);
+    CHECK(b.count("deposit.expired") == 0);
+}
+
+TEST_CASE("an outcome that cannot be recorded: no second pulse, and the truth once it can") {
+    bench b;
+    b.line_answers = false;
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.feed(pulse_report{b.pulses[0].opening, 1, pulse_result::done});
+    b.disk.fail = commit_error::failed;
+    b.door(1, true);
+    b.pass(2000);
+    b.door(1, false);
+    b.pass(8000);
+    CHECK(b.pulses.size() == 1);
+    b.disk.fail = commit_error::none;
+    b.pass(2000);
+    CHECK(b.count("opening.opened") == 1);
+    CHECK(b.count("opening.jammed") == 0);
+    CHECK(b.last_event("opening.closed").at("open_ms").as_int64() == 2000);
+    CHECK(b.count("deposit.deposited") == 1);
+}
+
+TEST_CASE("a start that cannot be recorded is tried again, refuses meanwhile, and then reads doors as any start does") {
+    bench b;
+    b.line_answers = false;
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    b.inputs &= ~1U;  // the door opens as the power goes
+    b.disk.fail = commit_error::failed;
+    b.reboot();
+    CHECK(b.count("daemon.started") == 1);
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "storage_failed");
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "storage_failed");
+    b.disk.fail = commit_error::none;
+    b.pass(3000);
+    CHECK(b.count("daemon.started") == 2);
+    CHECK(b.last_event("opening.opened").at("recovered").as_bool());
+    CHECK(b.retained.at("locker/v1/c1/compartment/1").find("\"open\"") != std::string::npos);
+}
+
+TEST_CASE("timers go on after the store was mended: a door held open is told") {
+    bench b;
+    (void)b.open({{"act", "open"}, {"cmp", 1}});
+    b.disk.fail = commit_error::failed;
+    (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});
+    b.disk.fail = commit_error::none;
+    b.pass(10 * minute);
+    CHECK(b.count("door.held_open") == 1);
+}
+
+TEST_CASE("when space is low deposits are refused first, retrievals go on") {
+    bench b;
+    b.put_in("d1");
+    b.feed(space_report{true});
+    CHECK(b.count("storage.low") == 1);
+    CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d2"}, {"kind", "return"}})) == "storage_failed");
+    CHECK(ok(b.enter(b.code("d1", 0))));
+}
+
+TEST_CASE("nothing is begun after the stop") {
+    bench b;
+    b.feed(stop{});
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "busy");
+    CHECK(b.pulses.empty());
+}

@@ -1,0 +1,170 @@
+// What a bus does next, in virtual time: the thread that does it decides nothing.
+#include "hal/line/bus_master.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace locker;
+
+namespace {
+
+bus_settings settings_of(int boards) {
+    board_profile kind;
+    kind.relays = 8;
+    kind.inputs = 8;
+    kind.timeout_ms = 150;
+    kind.pulse_max_units = 30;
+    bus_settings s;
+    s.line.name = "line";
+    s.line.device = "/dev/x";
+    for (int b = 0; b < boards; ++b) {
+        s.boards.push_back({b, std::string(1, static_cast<char>('A' + b)), b + 1, kind});
+        s.locks.push_back({b + 1, b, 0, b, 0, {}});
+    }
+    return s;
+}
+
+// A line that answers, and remembers what it was asked.
+struct bench {
+    explicit bench(const bus_settings& s) : master(s, guard) {}
+    governor guard;
+    bus_master master;
+    std::int64_t now = 0;
+    bool line_works = true;
+    std::vector<bool> silent{false, false, false};
+    std::vector<line_action> asked;
+    std::vector<bus_report> reports;
+
+    void run_until(std::int64_t end) {
+        while (now < end) {
+            const auto a = master.next(now);
+            collect();
+            if (a.what == line_action::kind::wait) {
+                now = std::max(now + 1, std::min(a.until, end));
+                continue;
+            }
+            asked.push_back(a);
+            line_answer answer;
+            if (a.what == line_action::kind::open || !line_works) {
+                now += 1;
+                answer = {line_works ? line_result::ok : line_result::not_sent, 0, line_works, ""};
+            } else if (silent[a.board]) {
+                now += 300;
+                answer.result = line_result::silent;
+            } else {
+                now += 20;
+                answer.bits = 0xFF;
+            }
+            master.done(answer, now);
+            collect();
+        }
+    }
+    void collect() {
+        for (auto& r : master.take_reports()) {
+            reports.push_back(std::move(r));
+        }
+    }
+    template <typename T>
+    std::vector<T> heard() const {
+        std::vector<T> out;
+        for (const auto& r : reports) {
+            if (const auto* one = std::get_if<T>(&r)) {
+                out.push_back(*one);
+            }
+        }
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("bus master: the line is opened, relays dropped before a board's first poll, inputs told once") {
+    bench b(settings_of(1));
+    b.run_until(500);
+    REQUIRE(b.asked.size() > 3);
+    CHECK(b.asked[0].what == line_action::kind::open);
+    CHECK(b.asked[1].what == line_action::kind::drop);
+    CHECK(b.asked[2].what == line_action::kind::read);
+    CHECK(b.heard<inputs_report>().size() == 1);
+    CHECK(b.heard<board_report>().size() == 1);
+}
+
+TEST_CASE("bus master: a pulse goes before polls, and its board is watched") {
+    bench b(settings_of(2));
+    b.run_until(500);
+    b.asked.clear();
+    b.master.order({7, 1, 2, b.now + 5000, 2500});
+    b.run_until(b.now + 900);
+    CHECK(b.asked.front().what == line_action::kind::pulse);
+    CHECK(b.heard<pulse_report>().front().result == pulse_result::done);
+    CHECK(std::all_of(b.asked.begin() + 1, b.asked.end(), [](const auto& a) { return a.board == 1; }));
+}
+
+TEST_CASE("bus master: what the lock's limits forbid for too long is held back; what waits for them is sent later") {
+    bench b(settings_of(1));
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 1000, 100});
+    b.run_until(b.now + 200);
+    b.master.order({8, 1, 1, b.now + 500, 100});
+    b.master.order({9, 1, 1, b.now + 9000, 100});
+    b.run_until(b.now + 6000);
+    const auto said = b.heard<pulse_report>();
+    REQUIRE(said.size() == 3);
+    CHECK(said[1].opening == 8);
+    CHECK(said[1].result == pulse_result::held_back);
+    CHECK(said[2].opening == 9);
+    CHECK(said[2].result == pulse_result::done);
+}
+
+TEST_CASE("bus master: a line that is gone gives its orders back and is tried for ever, ever more rarely") {
+    bench b(settings_of(2));
+    b.run_until(500);
+    b.line_works = false;
+    b.run_until(1000);
+    b.master.order({7, 1, 1, b.now + 5000, 100});
+    b.asked.clear();
+    b.run_until(61'000);
+    CHECK(b.heard<pulse_report>().front().result == pulse_result::not_sent);
+    CHECK(b.asked.size() >= 30);
+    CHECK(b.asked.size() <= 40);
+    CHECK(b.heard<line_report>().size() == 2);
+    CHECK(!b.heard<board_report>().back().present);
+    b.line_works = true;
+    b.asked.clear();
+    b.run_until(65'000);
+    const auto first_read =
+        std::find_if(b.asked.begin(), b.asked.end(), [](const auto& a) { return a.what == line_action::kind::read; });
+    const auto first_drop =
+        std::find_if(b.asked.begin(), b.asked.end(), [](const auto& a) { return a.what == line_action::kind::drop; });
+    CHECK(first_drop < first_read);
+    CHECK(b.heard<board_report>().back().present);
+}
+
+TEST_CASE("bus master: an order for a lost board comes back at once") {
+    bench b(settings_of(2));
+    b.silent[1] = true;
+    b.run_until(5000);
+    b.master.order({7, 1, 2, b.now + 5000, 100});
+    b.run_until(b.now + 50);
+    CHECK(b.heard<pulse_report>().front().result == pulse_result::not_sent);
+}
+
+TEST_CASE("bus master: two buses share a supply: one coil at a time") {
+    governor guard;
+    auto one = settings_of(1);
+    auto two = settings_of(1);
+    two.locks[0].compartment = 2;
+    bus_master a(one, guard);
+    bus_master b(two, guard);
+    for (auto* m : {&a, &b}) {
+        CHECK(m->next(0).what == line_action::kind::open);
+        m->done({}, 1);
+        CHECK(m->next(1).what == line_action::kind::drop);
+        m->done({}, 2);
+    }
+    a.order({1, 1, 1, 5000, 100});
+    b.order({2, 1, 2, 5000, 100});
+    CHECK(a.next(3).what == line_action::kind::pulse);
+    CHECK(b.next(3).what != line_action::kind::pulse);
+}
