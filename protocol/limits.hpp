@@ -22,6 +22,7 @@ inline constexpr std::int64_t remembered_ms = 24LL * 3600 * 1000;
 inline constexpr std::int64_t grant_leeway_s = 30;               // on iat and nbf, none on exp
 inline constexpr std::int64_t grant_mqtt_life_s = 60;            // exp - iat over MQTT
 inline constexpr std::int64_t grant_local_life_s = 24LL * 3600;  // exp - iat at scanner and control socket
+inline constexpr std::size_t commands_waiting = 64;              // beyond it: busy
 inline constexpr int boards_max = 64;
 inline constexpr int channels_max = 32;  // relays or inputs of one board
 inline constexpr int openings_max = 4;   // openings in progress at one time

@@ -480,6 +480,11 @@ void handle_command(work& w, std::string_view name, const message& m) {
             who, parsed.content ? malformed("reply_to: not below the cabinet's own reply/") : parsed.content.error());
         return;
     }
+    if (m.overload) {
+        w.count("commands.overload");
+        w.answer_error(who, {error_code::busy, "too many commands wait"});
+        return;
+    }
     const auto carried = read_carried(*parsed.content);
     if (!carried) {
         w.count("commands.malformed");

@@ -27,6 +27,7 @@ struct message {
     bool retained = false;
     std::string response_topic;  // MQTT v5, or empty
     std::string correlation;
+    bool overload = false;  // too many wait already: refused as busy
 };
 struct broker_up {};
 struct broker_down {};

@@ -80,6 +80,9 @@ void engine::due(engine_host::timer which) {
         case engine_host::timer::farewell:
             finish();
             break;
+        case engine_host::timer::commands:
+            serve_command();
+            break;
     }
 }
 
@@ -127,8 +130,31 @@ void engine::broker_down(const std::string& why) {
 }
 
 void engine::arrived(broker_message m) {
-    give(core::message{std::move(m.topic), std::move(m.payload), m.retained, std::move(m.response_topic),
-                       std::move(m.correlation)});
+    core::message in{std::move(m.topic), std::move(m.payload), m.retained, std::move(m.response_topic),
+                     std::move(m.correlation)};
+    if (!topics(core_.config().id).command_of(in.topic)) {
+        give(in);
+        return;
+    }
+    if (commands_.size() >= limits::commands_waiting) {
+        in.overload = true;
+        give(in);
+        return;
+    }
+    commands_.push_back(std::move(in));
+    host_.wake(engine_host::timer::commands, clock_.now().mono_ms);
+}
+
+void engine::serve_command() {
+    if (commands_.empty()) {
+        return;
+    }
+    const auto next = std::move(commands_.front());
+    commands_.pop_front();
+    give(next);
+    if (!finished_ && !commands_.empty()) {
+        host_.wake(engine_host::timer::commands, clock_.now().mono_ms);
+    }
 }
 
 void engine::acknowledged(std::uint64_t sequence) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,8 @@ enum class log_level : unsigned char { info, warning, error };
 // What the engine's house does for it.
 class engine_host {
 public:
-    enum class timer : unsigned char { core, look_around, metrics, reconnect, farewell };
+    enum class timer : unsigned char { core, look_around, metrics, reconnect, farewell, commands };
+    static constexpr std::size_t timers = 6;
     virtual ~engine_host() = default;
     // Calls engine::due(which) at that monotonic millisecond; replaces what was set before. INT64_MAX: never.
     virtual void wake(timer which, std::int64_t mono_ms) = 0;
@@ -65,6 +67,7 @@ public:
 
 private:
     void give(const core::input& in);
+    void serve_command();
     void commit(core::effects& out);
     void execute(const core::effect& e);
     void publish(outgoing_message m);
@@ -80,6 +83,7 @@ private:
     engine_host& host_;
     core::cabinet core_;
     std::vector<lock_bus*> buses_;
+    std::deque<core::message> commands_;  // one at a time, so that whoever stands at the cabinet does not wait for all
     std::int64_t reconnect_pause_ms_ = 0;
     std::int64_t broker_up_at_ms_ = 0;
     bool broker_up_ = false;

@@ -39,7 +39,7 @@ private:
 
     settings settings_;
     boost::asio::io_context io_{1};
-    std::array<std::unique_ptr<boost::asio::steady_timer>, 5> timers_;
+    std::array<std::unique_ptr<boost::asio::steady_timer>, engine_host::timers> timers_;
     system_clock clock_;
     sqlite_store store_;
     std::unique_ptr<control_server> control_;

@@ -135,6 +135,28 @@ def test_retained_command(stand):
     assert s.mqtt.command("snapshot")["result"]["compartments"][0]["use"] == "vacant"
 
 
+def test_command_published_to_be_kept_while_connected(stand):
+    s = stand()
+    to = f"{s.mqtt.root}/reply/{s.mqtt.reply_name}"
+    s.mqtt.raw("disable", json.dumps({"id": "kept", "expires_at": "2099-01-01T00:00:00.000Z", "reply_to": to,
+                                      "args": {"compartment": 1, "reason": "x"}}), retain=True)
+    assert code_of(s.mqtt.wait(lambda: s.mqtt.replies.get("kept"))) == "retained"
+    assert s.mqtt.state("compartment/1")["use"] == "vacant"
+
+
+def test_a_flood_of_commands_does_not_keep_the_keypad_waiting(stand):
+    s = stand()
+    n = s.put_in("d-1")
+    to = f"{s.mqtt.root}/reply/{s.mqtt.reply_name}"
+    for i in range(2000):
+        s.mqtt.client.publish(f"{s.mqtt.root}/command/snapshot", json.dumps(
+            {"id": f"f{i}", "expires_at": "2099-01-01T00:00:00.000Z", "reply_to": to}), qos=1)
+    assert s.enter(s.code("d-1"))["ok"]
+    assert s.take_out("d-1", n) == "papers"
+    s.mqtt.wait(lambda: all(f"f{i}" in s.mqtt.replies for i in range(2000)), 60, "an answer to each")
+    assert {code_of(r) if not r["ok"] else "ok" for r in s.mqtt.replies.values()} <= {"ok", "busy"}
+
+
 def test_response_topic_of_mqtt_5(stand):
     s = stand()
     properties = Properties(PacketTypes.PUBLISH)

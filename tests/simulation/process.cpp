@@ -136,7 +136,7 @@ struct process::one_life {
     watched_store store;
     locker::engine engine;
     std::unique_ptr<polled_line> line;
-    std::array<std::uint64_t, 5> timers{};
+    std::array<std::uint64_t, engine_host::timers> timers{};
 };
 
 bool process::polled_line::still_there(const process& owner, std::uint64_t life, const polled_line* line) {

@@ -207,6 +207,17 @@ TEST_CASE("verify is off unless switched on") {
     CHECK(ok(on.command("verify", {{"code", on.code("d1", 0)}})));
 }
 
+TEST_CASE("beyond what may wait a command is busy, and nothing is done") {
+    bench b;
+    message m;
+    m.topic = "locker/v1/c1/command/disable";
+    m.payload = envelope(b, "a", "locker/v1/c1/reply/me", R"(,"args":{"compartment":1,"reason":"x"})");
+    m.overload = true;
+    b.feed(m);
+    CHECK(code_of(b.last_answer) == "busy");
+    CHECK(b.compartment(1).at("use").as_string() == "vacant");
+}
+
 TEST_CASE("the same id is one charge, and one verdict") {
     bench b;
     b.put_in("d1");
