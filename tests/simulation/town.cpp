@@ -636,7 +636,9 @@ private:
         // what had begun ends: people give up or go on within a few hours
         world_.run_until(world_.now + 6 * hour);
         for (const auto& d : hardware_.doors) {
-            hardware_.shut(d.number);
+            if (world_.now - d.opened_at > 10 * minute) {  // nobody stands there any more
+                hardware_.shut(d.number);
+            }
         }
         world_.run_until(world_.now + hour);
         if (!process_->running()) {
