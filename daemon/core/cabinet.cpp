@@ -12,8 +12,10 @@
 #include "daemon/core/rows.hpp"
 #include "daemon/core/view.hpp"
 #include "daemon/core/work.hpp"
+#include "hal/ports/canary.hpp"
 #include "protocol/command.hpp"
 #include "protocol/limits.hpp"
+#include "protocol/state.hpp"
 
 namespace locker::core {
 namespace {
@@ -295,12 +297,14 @@ void cabinet::observe(moment now, const input& in) {
             acknowledged_.erase(acknowledged_.begin());
         }
     } else if (const auto* said = std::get_if<message>(&in)) {
-        // A retained message of ours that we would not send now: a stale will, an alarm of an earlier run.
+        // What the broker keeps under our topics and we would not send now: a stale will, an alarm of an earlier run.
+        // Our own messages on their way back (MQTT 3.1.1 has no "no local") are not that: heeding them would answer
+        // each late echo with another message, for ever.
         const topics t(config_.id);
-        if (said->topic == t.status() || t.is_alarm(said->topic)) {
+        const bool will = said->topic == t.status() && said->payload == offline_status;
+        if (l.broker_up && (will || (said->retained && (said->topic == t.status() || t.is_alarm(said->topic))))) {
             const auto at = retained_.find(said->topic);
-            const std::string ours = at == retained_.end() ? "" : at->second;
-            if (state_.l.broker_up && said->payload != ours) {
+            if (said->payload != (at == retained_.end() ? "" : at->second)) {
                 retained_[said->topic] = said->payload;  // as the broker holds it: refresh_retained mends it
             }
         }
@@ -405,7 +409,11 @@ effects cabinet::committed(moment now, const commit_done& done) {
     const input in = std::move(*pending_input_);
     pending_input_.reset();
     if (done.error != commit_error::none) {
-        return not_committed(now, done.error, in);
+        auto out = not_committed(now, done.error, in);
+        if (sick(canary::pulse_before_commit)) {
+            out.insert(out.end(), w->after.begin(), w->after.end());
+        }
+        return out;
     }
     state_ = std::move(w->s);
     unstarted_.reset();
@@ -480,6 +488,9 @@ void cabinet::fill_outbox(effects& out) {
     for (const auto& row : rows) {
         out.push_back(publish{t.event(row.type), cloud_event(row, t.root()), 1, false, "", row.sequence});
         sent_ = row.sequence;
+    }
+    if (sick(canary::mark_without_ack)) {
+        state_.d.m.published = sent_;
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "daemon/core/allocation.hpp"
 #include "daemon/core/commands.hpp"
+#include "hal/ports/canary.hpp"
 #include "protocol/limits.hpp"
 
 namespace locker::core {
@@ -63,7 +64,7 @@ void seen_open(work& w, opening& o, bool recovered) {
     if (c.lock == lock_state::jammed) {
         c.lock = lock_state::ok;
     }
-    if (o.result != outcome::pending) {
+    if (o.result != outcome::pending && !sick(canary::two_outcomes)) {
         return;  // it was called unknown; there is one outcome, the closing will still count
     }
     o.result = outcome::opened;
@@ -295,7 +296,8 @@ void closed_settlement(work& w, const opening& o, compartment& c) {
 void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     auto& c = w.at(o.compartment);
     auto* d = w.find_deposit(o.deposit);
-    const bool bounced = !o.passed && (unseen || open_ms < w.config.rules.bounce);
+    const bool bounced =
+        !o.passed && (unseen || open_ms < w.config.rules.bounce) && !sick(canary::bounce_counts_as_taken);
     auto data = data_of(o, d);
     data.open_ms = open_ms;
     if (unseen) {
@@ -566,7 +568,7 @@ void recover_openings(work& w) {
             progress p;
             p.started = w.now.mono_ms;
             p.limit = w.now.mono_ms + w.config.rules.boot_wait;
-            p.recovering = true;
+            p.recovering = !sick(canary::pulse_on_boot);
             if (!o.command.empty()) {
                 p.askers = {{o.command, o.reply_topic, o.correlation, 0}};
             }

@@ -1,6 +1,7 @@
 #include "daemon/core/work.hpp"
 
 #include "daemon/core/rows.hpp"
+#include "hal/ports/canary.hpp"
 #include "protocol/state.hpp"
 
 namespace locker::core {
@@ -107,7 +108,7 @@ use_state use_of(const durable& d, const compartment& c) {
         return at != d.deposits.end() && at->second.state == deposit_state::reserved ? use_state::reserved
                                                                                      : use_state::occupied;
     }
-    if (!c.suspicion.empty()) {
+    if (!c.suspicion.empty() && !sick(canary::suspected_is_vacant)) {
         return use_state::suspected;
     }
     return c.disabled ? use_state::disabled : use_state::vacant;

@@ -112,8 +112,9 @@ struct paho_broker::inner : public virtual mqtt::callback {
         const auto& filter = settings.subscriptions.at(subscribed);
         try {
             if (settings.version == 5) {
-                // Retain as published: else a broker clears the mark that a command was published to be kept.
-                client.subscribe(filter, 1, nullptr, on_subscribe, mqtt::subscribe_options(false, true));
+                // No local: what we say does not come back. Retain as published: else a broker clears the mark that a
+                // command was published to be kept.
+                client.subscribe(filter, 1, nullptr, on_subscribe, mqtt::subscribe_options(true, true));
             } else {
                 client.subscribe(filter, 1, nullptr, on_subscribe);
             }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hal/ports/canary.hpp"
+
 namespace locker {
 
 namespace {
@@ -18,6 +20,9 @@ void governor::add(int lock, int supply, const lock_limits& limits) {
 std::int64_t governor::length(int lock) const {
     const std::lock_guard guard(mutex_);
     const auto& limits = coils_.at(lock).limits;
+    if (sick(canary::coil_on_for_a_minute)) {
+        return minute_ms;
+    }
     return std::min(limits.pulse_ms, limits.pulse_max_ms);
 }
 

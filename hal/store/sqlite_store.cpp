@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "hal/ports/canary.hpp"
+
 namespace locker {
 namespace {
 
@@ -103,7 +105,7 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
         run("PRAGMA mmap_size=0");
         if (how == mode::read_write) {
             run("PRAGMA journal_mode=WAL");
-            run("PRAGMA synchronous=FULL");
+            run(sick(canary::sync_normal) ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL");
             migrate();
         }
         statement version(db_.get(), "PRAGMA user_version");
@@ -186,7 +188,7 @@ commit_error sqlite_store::commit(const transaction& tx) {
         run("BEGIN IMMEDIATE");
         write(tx);
         run("COMMIT");
-        if (tx.hint) {
+        if (tx.hint && !sick(canary::sync_normal)) {
             run("PRAGMA synchronous=FULL");
         }
         return commit_error::none;
@@ -197,6 +199,9 @@ commit_error sqlite_store::commit(const transaction& tx) {
             sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
         }
         sqlite3_exec(db_.get(), "PRAGMA synchronous=FULL", nullptr, nullptr, nullptr);
+        if (sick(canary::failed_commit_ignored)) {
+            return commit_error::none;
+        }
         return code == SQLITE_FULL ? commit_error::full : commit_error::failed;
     }
 }

@@ -71,7 +71,7 @@ void broker::accept(const locker::outgoing_message& m) {
         } else {
             retained[topic] = m.payload;
         }
-        if (topic == "status" || topic.starts_with("alarm/")) {
+        if (!version_5 && (topic == "status" || topic.starts_with("alarm/"))) {
             deliver(session_, delay(), {m.topic, m.payload, false, {}, {}});  // the cabinet listens to these itself
         }
     }
@@ -109,7 +109,7 @@ void broker::command(const std::string& name, const std::string& payload, bool r
 void broker::put_retained(const std::string& topic, const std::string& payload) {
     retained[topic] = payload;
     if (session_ != 0 && (topic == "status" || topic.starts_with("alarm/") || topic.starts_with("command/"))) {
-        deliver(session_, delay(), {root_ + "/" + topic, payload, false, {}, {}});
+        deliver(session_, delay(), {root_ + "/" + topic, payload, version_5, {}, {}});
     }
 }
 

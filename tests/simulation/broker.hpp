@@ -18,8 +18,9 @@ public:
 
     // ---- faults
     bool reachable = true;
-    int duplicates = 0;  // per mille of commands that arrive twice
-    int drops = 0;       // per mille of publishes after which the connection breaks
+    int duplicates = 0;     // per mille of commands that arrive twice
+    bool version_5 = true;  // no echo of one's own, retained messages marked as such; 3.1.1 has neither
+    int drops = 0;          // per mille of publishes after which the connection breaks
     std::int64_t slowest_ms = 80;
 
     // ---- the cabinet's side. Called only while its process lives; what comes to it goes through these.

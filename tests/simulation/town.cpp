@@ -89,6 +89,7 @@ private:
                 *f = rng.chance(350);
             }
         }
+        broker_.version_5 = rng.chance(500);
         const int boards = options_.story_only ? 1 : static_cast<int>(rng.between(1, 3));
         locker::board_profile profile;
         profile.name = "simulated";
@@ -466,7 +467,7 @@ private:
     actor attacker() {
         for (;;) {
             co_await pause{world_, world_.rng.between(1, 120) * minute};
-            const auto what = world_.rng.below(7);
+            const auto what = world_.rng.below(8);
             ++world_.met["attack"];
             if (what == 0) {  // guesses at the keypad
                 for (int i = 0; i < 30; ++i) {
@@ -502,8 +503,23 @@ private:
                     broker_.put_retained("command/" + captured_.back().first, captured_.back().second);
                     broker_.retained.erase("command/" + captured_.back().first);
                 }
+            } else if (what == 6) {  // a genuine grant, held back until it has expired
+                const auto n =
+                    static_cast<int>(world_.rng.between(1, static_cast<std::int64_t>(hardware_.doors.size())));
+                const std::string late = token("open", "", n, false);
+                co_await pause{world_, world_.rng.between(1, 30) * minute};
+                (void)command("open", {}, late);
+                co_await pause{world_, 20'000};
+                hardware_.shut(n);
             } else {  // somebody else's slip, an old code
                 process_->enter("keypad", code("in-1", 0), [](std::string) {});
+                co_await pause{world_, 3000};
+                const int n = where("in-1");
+                if (n != 0 && take_out(n, "in-1")) {
+                    ++world_
+                          .met["attack.stolen_code"];  // who holds a genuine code gets the papers: it is what it is for
+                    hardware_.shut(n);
+                }
             }
         }
     }

@@ -46,6 +46,11 @@ public:
             const auto what = std::move(const_cast<item&>(queue_.top()).what);
             now = queue_.top().when;
             queue_.pop();
+            turns_ = now == last_turn_ ? turns_ + 1 : 0;
+            last_turn_ = now;
+            if (turns_ > 100'000 || queue_.size() > 100'000) {
+                throw violation("the world runs away: " + std::to_string(queue_.size()) + " things wait");
+            }
             what();
         }
         now = end > now ? end : now;
@@ -114,6 +119,8 @@ private:
     }
     std::priority_queue<item> queue_;
     std::uint64_t order_ = 0;
+    std::uint64_t turns_ = 0;  // at this very millisecond
+    std::int64_t last_turn_ = -1;
     std::uint64_t hash_ = 0xCBF29CE484222325U;
 };
 

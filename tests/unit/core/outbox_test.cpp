@@ -64,3 +64,26 @@ TEST_CASE("no more than the window is in flight") {
     b.feed(event_acknowledged{1});
     CHECK(sequences(b, mark).size() == 17);
 }
+
+TEST_CASE("our own messages that come back late are not answered, a stale will is, and so is what the broker kept") {
+    bench b;
+    b.published.clear();
+    const std::string status = "locker/v1/c1/status";
+    message echo;
+    echo.topic = status;
+    echo.payload = R"({"online":true,"epoch":"an-earlier-one"})";
+    b.feed(echo);
+    echo.topic = "locker/v1/c1/alarm/jammed/1";
+    b.feed(echo);
+    CHECK(b.published.empty());
+    echo.retained = true;
+    b.feed(echo);
+    CHECK(b.published.size() == 1);  // an alarm of an earlier run goes
+    CHECK(b.retained.at("locker/v1/c1/alarm/jammed/1").empty());
+    message will;
+    will.topic = status;
+    will.payload = R"({"online":false})";
+    b.feed(will);
+    CHECK(b.published.size() == 2);
+    CHECK(b.retained.at(status).find("true") != std::string::npos);
+}

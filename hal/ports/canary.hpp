@@ -1,0 +1,37 @@
+// Deliberate defects, to show that the simulation finds each of them: a guarantee whose check cannot fail is worth
+// nothing. Compiled in with LOCKER_CANARIES alone (tests/simulation); in what ships every question below is `false`.
+#pragma once
+
+#include <cstdint>
+
+namespace locker {
+
+enum class canary : std::uint8_t {
+    none,
+    pulse_before_commit,     // I1
+    pulse_on_boot,           // I2
+    expired_grants_open,     // I3
+    two_outcomes,            // I4
+    mark_without_ack,        // I5: events count as published when they are sent
+    throttle_in_memory,      // I6
+    grants_used_twice,       // I6
+    chain_starts_anew,       // I7
+    sync_normal,             // I5, I8: SQLite with synchronous=NORMAL
+    failed_commit_ignored,   // I8
+    coil_on_for_a_minute,    // I9
+    suspected_is_vacant,     // I10
+    bounce_counts_as_taken,  // I11
+};
+
+#ifdef LOCKER_CANARIES
+inline canary sick_with = canary::none;
+[[nodiscard]] inline bool sick(canary c) {
+    return sick_with == c;
+}
+#else
+[[nodiscard]] constexpr bool sick(canary) {
+    return false;
+}
+#endif
+
+}  // namespace locker
