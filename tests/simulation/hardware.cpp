@@ -110,6 +110,9 @@ void hardware::energise(std::size_t board, int channel, std::int64_t length_ms, 
     if (!at(number).jammed) {
         world_.after(world_.rng.between(40, 250), [this, number] { set_open(number); });
     }
+    if (pulsed) {
+        pulsed(board);
+    }
     if (world_.power_lost) {
         throw power_cut{};
     }

@@ -39,7 +39,8 @@ public:
     std::vector<door> doors;
     std::vector<relay_board> boards;
     bool line_pulled = false;
-    std::function<void()> changed;  // something that a poll could see
+    std::function<void()> changed;                  // something that a poll could see
+    std::function<void(std::size_t board)> pulsed;  // the worst moment for a fault
 
     door& at(int number) { return doors.at(static_cast<std::size_t>(number - 1)); }
     void shut(int number);

@@ -56,6 +56,7 @@ public:
             } else {
                 staff();
                 if (options_.faults) {
+                    hardware_.pulsed = [this](std::size_t board) { worst_moment(board); };
                     trouble();
                 }
                 if (swarm_.attacker) {
@@ -531,6 +532,25 @@ private:
             const std::int64_t lasts =
                 world_.rng.chance(500) ? world_.rng.between(50, 20'000) : world_.rng.between(1, 60) * minute;
             start_trouble(world_.rng.below(13), lasts);
+        }
+    }
+
+    // Right after a pulse, before anybody knows what came of it.
+    void worst_moment(std::size_t board) {
+        auto& rng = world_.rng;
+        if (swarm_.kills && rng.chance(40)) {
+            world_.after(rng.between(0, 300), [this] { process_->kill(); });
+        }
+        if (swarm_.powers && rng.chance(40)) {
+            world_.after(rng.between(0, 300), [this] { process_->power(); });
+        }
+        if (swarm_.boards && rng.chance(60)) {
+            world_.note("fault.board_silent_after_pulse");
+            hardware_.boards[board].silent = true;
+            world_.after(rng.between(1000, 20'000), [this, board] {
+                hardware_.boards[board].silent = false;
+                hardware_.touch();
+            });
         }
     }
 
