@@ -137,6 +137,7 @@ struct process::one_life {
     locker::engine engine;
     std::unique_ptr<polled_line> line;
     std::array<std::uint64_t, engine_host::timers> timers{};
+    std::array<std::int64_t, engine_host::timers> set_for{};
 };
 
 bool process::polled_line::still_there(const process& owner, std::uint64_t life, const polled_line* line) {
@@ -290,6 +291,11 @@ void process::wake(timer which, std::int64_t mono_ms) {
         return;
     }
     auto& turn = alive_->timers.at(static_cast<std::size_t>(which));
+    auto& set_for = alive_->set_for.at(static_cast<std::size_t>(which));
+    if (mono_ms == set_for) {
+        return;  // it is on its way
+    }
+    set_for = mono_ms;
     const auto mine = ++turn;
     if (mono_ms == INT64_MAX) {
         return;
@@ -297,6 +303,7 @@ void process::wake(timer which, std::int64_t mono_ms) {
     const auto life = lives_;
     world_.after(std::max<std::int64_t>(0, mono_ms - clock.now().mono_ms), [this, which, mine, life] {
         if (life == lives_ && alive_ != nullptr && alive_->timers.at(static_cast<std::size_t>(which)) == mine) {
+            alive_->set_for.at(static_cast<std::size_t>(which)) = -1;
             run([this, which] { alive_->engine.due(which); });
         }
     });
