@@ -49,6 +49,11 @@ std::string line_lock_file(const std::string& line) {
     char* real = ::realpath(line.c_str(), nullptr);  // a by-id name and its device are one line
     std::string name = real == nullptr ? line : real;
     std::free(real);
+    // A pseudo-terminal's number is given to the next one as soon as it has gone: there the configured name is the
+    // line.
+    if (name.starts_with("/dev/pts/")) {
+        name = line;
+    }
     for (char& c : name) {
         if (c == '/' || c == ':') {
             c = '_';

@@ -51,6 +51,10 @@ TEST_CASE("exclusive: two names of one device are one line") {
     const temporary_folder folder;
     std::filesystem::create_symlink("/dev/null", folder.file("by-id"));
     CHECK(locker::line_lock_file(folder.file("by-id")) == locker::line_lock_file("/dev/null"));
+    // … but a pseudo-terminal's number soon belongs to another line
+    std::filesystem::create_symlink("/dev/pts/ptmx", folder.file("a.tty"));
+    std::filesystem::create_symlink("/dev/pts/ptmx", folder.file("b.tty"));
+    CHECK(locker::line_lock_file(folder.file("a.tty")) != locker::line_lock_file(folder.file("b.tty")));
     CHECK(locker::line_lock_file("127.0.0.1:502") != locker::line_lock_file("127.0.0.1:503"));
     CHECK(locker::line_lock_file("127.0.0.1:502").find(':') == std::string::npos);
 }
