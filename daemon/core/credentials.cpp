@@ -86,6 +86,7 @@ void charge_wrong_code(work& w, const code_attempt& attempt) {
     auto& t = w.s.d.throttles[std::string(attempt.throttle)];
     const bool was_alarming = t.guessing_alarm(w.age);
     t.charge(w.age);
+    t.charged_ms = w.wall;
     refuse(w, attempt, error_code::wrong_code, "");
     if (t.locked_out(w.age)) {
         event_data data;

@@ -53,6 +53,7 @@ void seen_open(work& w, opening& o, bool recovered) {
     const std::int64_t seen =
         run != w.s.l.running.end() && run->second.seen_open >= 0 ? run->second.seen_open : reads.since;
     o.opened_at = w.age - std::max<std::int64_t>(0, w.now.mono_ms - seen);
+    o.opened_ms = w.wall - (w.age - o.opened_at);
     o.late = reads.first && reads.since == seen;
     spend(w, o);
     if (d != nullptr && !o.grace) {

@@ -44,6 +44,7 @@ std::string encode_row(const opening& o) {
                             {"grace", o.grace},
                             {"outcome", locker::name(o.result)},
                             {"opened_at", o.opened_at},
+                            {"opened_ms", o.opened_ms},
                             {"late", o.late},
                             {"passed", o.passed},
                             {"held", o.held},
@@ -53,8 +54,10 @@ std::string encode_row(const opening& o) {
 }
 
 std::string encode_row(const throttle& t) {
-    return serialize(object{
-        {"fast", bucket_row(t.fast)}, {"slow", bucket_row(t.slow)}, {"charges", boost::json::value_from(t.charges)}});
+    return serialize(object{{"fast", bucket_row(t.fast)},
+                            {"slow", bucket_row(t.slow)},
+                            {"charges", boost::json::value_from(t.charges)},
+                            {"charged_ms", t.charged_ms}});
 }
 
 std::string encode_row(const meta& m) {
@@ -181,6 +184,7 @@ opening decode_opening(std::int64_t id, const std::string& text) {
     r.get("grace", o.grace);
     r.word("outcome", o.result, outcome_from);
     r.get("opened_at", o.opened_at);
+    r.get("opened_ms", o.opened_ms);
     r.get("late", o.late);
     r.get("passed", o.passed);
     r.get("held", o.held);
@@ -200,6 +204,7 @@ throttle decode_throttle(const std::string& text) {
     r.get("fast", t.fast);
     r.get("slow", t.slow);
     r.get("charges", t.charges);
+    r.get("charged_ms", t.charged_ms);
     return t;
 }
 

@@ -76,6 +76,7 @@ struct opening {
     bool grace = false;                  // a reopening within the grace: the deposit has ended already
     outcome result = outcome::pending;
     std::int64_t opened_at = -1;  // age at which the door was seen open; -1: not yet
+    std::int64_t opened_ms = 0;   // the same as wall time, as it was judged then
     bool late = false;            // … after a gap: how long it had been open nobody knows
     bool passed = false;          // it was open for the bounce time or longer
     bool held = false;            // door.held_open was said

@@ -32,6 +32,7 @@ struct throttle {
     bucket fast;                        // 10, one back every 30 min
     bucket slow;                        // 60, one back every 12 h
     std::vector<std::int64_t> charges;  // ages of the last 30
+    std::int64_t charged_ms = 0;        // wall time of the last, as it was said: an alarm's `since` never moves
     bool operator==(const throttle&) const = default;
 
     static constexpr int fast_capacity = 10;

@@ -34,10 +34,6 @@ private:
     std::map<std::string, std::string>& out_;
 };
 
-std::int64_t wall_at(const work& w, std::int64_t age) {
-    return w.wall - (w.age - age);
-}
-
 void compartment_alarms(const work& w, alarm_list& alarms) {
     for (const auto& [n, c] : w.s.d.compartments) {
         if (c.forced_ms != 0) {
@@ -57,7 +53,7 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
     }
     for (const auto& [id, o] : w.s.d.openings) {
         if (o.held) {
-            alarms.raise("held_open", o.compartment, wall_at(w, o.opened_at),
+            alarms.raise("held_open", o.compartment, o.opened_ms,
                          fmt::format("Door {} has stood open for long.", o.compartment), "Have it shut.");
         }
     }
@@ -86,15 +82,15 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
             return front ? alarms.topic().alarm(kind) : alarms.topic().alarm(kind, name);
         };
         if (t.locked_out(w.age)) {
-            alarms.raise(topic("lockout"), wall_at(w, t.fast.at),
+            alarms.raise(topic("lockout"), t.charged_ms,
                          front ? "Too many wrong codes: typed codes are refused for a while."
                                : "Too many wrong codes over MQTT: `verify` is refused for a while.",
                          front ? "See who stands there. Phones, QR grants and door # code go on working."
                                : "Look at who may publish commands to this cabinet.");
         }
         if (t.guessing_alarm(w.age)) {
-            alarms.raise(topic("guessing"), wall_at(w, t.charges.front()),
-                         "30 wrong codes within 24 hours: somebody may be guessing.", "See who stands there.");
+            alarms.raise(topic("guessing"), t.charged_ms, "30 wrong codes within 24 hours: somebody may be guessing.",
+                         "See who stands there.");
         }
     }
     if (l.clock_known && !l.clock_trusted) {

@@ -87,3 +87,21 @@ TEST_CASE("our own messages that come back late are not answered, a stale will i
     CHECK(b.published.size() == 2);
     CHECK(b.retained.at(status).find("true") != std::string::npos);
 }
+
+TEST_CASE("an alarm's since does not move while the clock stands below its floor: nothing is said again and again") {
+    bench b;
+    REQUIRE(ok(b.open({{"act", "open"}, {"cmp", 1}})));
+    b.pass(4 * minute);
+    for (int i = 0; i < 10; ++i) {
+        (void)b.enter(b.code("none", 0));
+    }
+    REQUIRE(b.count("door.held_open") == 1);
+    b.now.wall_ms -= 3 * day;
+    b.pass(1000);
+    b.published.clear();
+    for (int i = 0; i < 5; ++i) {
+        b.now.mono_ms += 7;
+        b.feed(tick{});
+    }
+    CHECK(b.published.empty());
+}
