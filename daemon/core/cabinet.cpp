@@ -341,7 +341,8 @@ effects cabinet::step(moment now, const input& in) {
 
     work w(config_, past_, state_, now, age(now));
     try {
-        if (state_.l.storage_failed && (is_request(in) || now.mono_ms >= state_.l.retry_at)) {
+        const bool probing = state_.l.storage_failed && (is_request(in) || now.mono_ms >= state_.l.retry_at);
+        if (probing) {
             // Said by the first commit that works again; meanwhile it is the try.
             w.say(event_type::storage_failed, "", {});
             w.s.l.storage_failed = false;
@@ -358,6 +359,9 @@ effects cabinet::step(moment now, const input& in) {
             w.say(event_type::daemon_stopping, "", {});
         }
         advance(w);
+        if (probing && is_request(in) && w.rows.size() == 1 && w.extra.empty()) {
+            return std::move(w.after);  // what only reads is answered while nothing can be recorded
+        }
     } catch (const archive_error&) {
         return not_committed(now, commit_error::failed, in);
     }
