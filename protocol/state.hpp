@@ -17,6 +17,7 @@ struct status_message {
     std::string version;
     bool clock_trusted = false;
     std::int64_t since_ms = 0;
+    bool operator==(const status_message&) const = default;
 };
 [[nodiscard]] std::string encode(const status_message& m);
 inline constexpr std::string_view offline_status = R"({"online":false})";
@@ -25,6 +26,7 @@ struct compartment_summary {
     int number = 0;
     box_size size = box_size::small;
     bool accessible = false;
+    bool operator==(const compartment_summary&) const = default;
 };
 struct cabinet_message {
     std::string name;
@@ -32,6 +34,7 @@ struct cabinet_message {
     std::string help;
     std::vector<compartment_summary> compartments;
     std::map<box_size, int> vacancies;
+    bool operator==(const cabinet_message&) const = default;
 };
 [[nodiscard]] std::string encode(const cabinet_message& m);
 
@@ -41,6 +44,7 @@ struct compartment_message {
     lock_state lock = lock_state::ok;
     std::string deposit;  // empty: none
     std::int64_t since_ms = 0;
+    bool operator==(const compartment_message&) const = default;
 };
 [[nodiscard]] std::string encode(const compartment_message& m);
 

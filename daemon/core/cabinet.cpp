@@ -10,7 +10,6 @@
 #include "daemon/core/credentials.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"
-#include "daemon/core/view.hpp"
 #include "daemon/core/work.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/command.hpp"
@@ -460,7 +459,7 @@ void cabinet::refresh_retained(const work& w, effects& out) {
     if (!state_.l.broker_up || unstarted_) {
         return;
     }
-    auto wanted = retained_view(w);
+    auto wanted = retained_view(w, encodings_);
     for (const auto& [topic, payload] : retained_) {
         if (!payload.empty() && wanted.count(topic) == 0) {
             out.push_back(publish{topic, "", 1, true, "", 0});

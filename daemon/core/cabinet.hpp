@@ -11,12 +11,11 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/effects.hpp"
 #include "daemon/core/state.hpp"
+#include "daemon/core/view.hpp"
 #include "hal/ports/clock.hpp"
 #include "hal/ports/store.hpp"
 
 namespace locker::core {
-
-class work;
 
 class cabinet {
 public:
@@ -60,7 +59,8 @@ private:
     std::unique_ptr<work> pending_;
 
     std::map<std::string, std::string> retained_;  // as last sent over this connection
-    bool ledger_broken_ = false;                   // found so at this start
+    encodings encodings_;
+    bool ledger_broken_ = false;  // found so at this start
     std::uint64_t sent_ = 0;
     std::optional<started> unstarted_;      // the start, until it is recorded
     std::set<std::uint64_t> acknowledged_;  // beyond the mark

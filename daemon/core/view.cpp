@@ -18,6 +18,16 @@ const compartment_config& wiring_of(const cabinet_config& config, int number) {
                          [&](const auto& c) { return c.number == number; });
 }
 
+template <typename Message>
+const std::string& encoded(encodings::kept<Message>& known, const std::string& topic, Message m) {
+    auto& [message, payload] = known[topic];
+    if (payload.empty() || message != m) {
+        payload = encode(m);
+        message = std::move(m);
+    }
+    return payload;
+}
+
 class alarm_list {
 public:
     alarm_list(const work& w, std::map<std::string, std::string>& out) : t_(w.config.id), out_(out) {}
@@ -124,12 +134,13 @@ compartment_message compartment_view(const state& s, const compartment& c, const
     return m;
 }
 
-std::map<std::string, std::string> retained_view(const work& w) {
+std::map<std::string, std::string> retained_view(const work& w, encodings& known) {
     std::map<std::string, std::string> out;
     const topics t(w.config.id);
     const auto& l = w.s.l;
-    out[t.status()] = l.stopping ? std::string(offline_status)
-                                 : encode(status_message{l.epoch, w.config.version, l.clock_trusted, l.started_ms});
+    out[t.status()] =
+        l.stopping ? std::string(offline_status)
+                   : encoded(known.status, t.status(), {l.epoch, w.config.version, l.clock_trusted, l.started_ms});
     cabinet_message cabinet{w.config.name, w.config.place, w.config.help, {}, {}};
     for (const auto size : {box_size::small, box_size::medium, box_size::large}) {
         cabinet.vacancies[size] = 0;
@@ -140,9 +151,10 @@ std::map<std::string, std::string> retained_view(const work& w) {
         if (use_of(w.s.d, c) == use_state::vacant && c.lock == lock_state::ok && c.forced_ms == 0) {
             ++cabinet.vacancies[wired.size];
         }
-        out[t.compartment(wired.number)] = encode(compartment_view(w.s, c, w.config));
+        const auto topic = t.compartment(wired.number);
+        out[topic] = encoded(known.compartments, topic, compartment_view(w.s, c, w.config));
     }
-    out[t.cabinet()] = encode(cabinet);
+    out[t.cabinet()] = encoded(known.cabinet, t.cabinet(), std::move(cabinet));
     alarm_list alarms(w, out);
     compartment_alarms(w, alarms);
     cabinet_alarms(w, alarms);
@@ -180,7 +192,8 @@ std::string snapshot(const work& w) {
     array alarms;
     const topics t(w.config.id);
     const std::string prefix = t.root() + "/alarm/";
-    for (const auto& [topic, payload] : retained_view(w)) {
+    encodings unused;
+    for (const auto& [topic, payload] : retained_view(w, unused)) {
         if (topic.starts_with(prefix)) {
             alarms.push_back(boost::json::string(topic.substr(prefix.size())));
         }

@@ -9,8 +9,17 @@
 
 namespace locker::core {
 
+// Payloads as last encoded: most steps change one compartment, or none.
+struct encodings {
+    template <typename Message>
+    using kept = std::map<std::string, std::pair<Message, std::string>>;  // by topic
+    kept<status_message> status;
+    kept<cabinet_message> cabinet;
+    kept<compartment_message> compartments;
+};
+
 // Topic → payload of everything retained: status, cabinet, compartments, alarms that are on.
-[[nodiscard]] std::map<std::string, std::string> retained_view(const work& w);
+[[nodiscard]] std::map<std::string, std::string> retained_view(const work& w, encodings& known);
 
 // The `snapshot` command's result.
 [[nodiscard]] std::string snapshot(const work& w);  // as a JSON object

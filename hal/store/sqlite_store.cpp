@@ -19,14 +19,24 @@ struct sql_error : std::runtime_error {
     int code;
 };
 
-// A prepared statement for one use.
+sqlite3_stmt* prepared(sqlite3* db, std::string_view sql) {
+    sqlite3_stmt* s = nullptr;
+    const int code =
+        sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &s, nullptr);
+    if (code != SQLITE_OK) {
+        throw sql_error(code, sqlite3_errmsg(db));
+    }
+    return s;
+}
+
+// The use of a prepared statement. Not two at once of the same one.
 class statement {
 public:
-    statement(sqlite3* db, std::string_view sql) : db_(db) {
-        const int code = sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &s_, nullptr);
-        check(code);
+    explicit statement(sqlite3_stmt* s) : s_(s) {}
+    ~statement() {
+        sqlite3_reset(s_);
+        sqlite3_clear_bindings(s_);  // they point into the caller's values
     }
-    ~statement() { sqlite3_finalize(s_); }
     statement(const statement&) = delete;
     statement& operator=(const statement&) = delete;
 
@@ -70,11 +80,10 @@ public:
 private:
     void check(int code) const {
         if (code != SQLITE_OK) {
-            throw sql_error(code, sqlite3_errmsg(db_));
+            throw sql_error(code, sqlite3_errmsg(sqlite3_db_handle(s_)));
         }
     }
-    sqlite3* db_;
-    sqlite3_stmt* s_ = nullptr;
+    sqlite3_stmt* s_;
 };
 
 // What reads throw.
@@ -93,6 +102,19 @@ void sqlite_store::close::operator()(sqlite3* db) const {
     sqlite3_close_v2(db);
 }
 
+void sqlite_store::finalize::operator()(sqlite3_stmt* s) const {
+    sqlite3_finalize(s);
+}
+
+// Each text is prepared once: compiling costs more than running.
+sqlite3_stmt* sqlite_store::use(const char* sql) const {
+    auto& s = prepared_[sql];
+    if (s == nullptr) {
+        s.reset(prepared(db_.get(), sql));
+    }
+    return s.get();
+}
+
 sqlite_store::sqlite_store(const std::string& file, mode how) {
     sqlite3* db = nullptr;
     const int flags = how == mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
@@ -108,9 +130,7 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
             run(sick(canary::sync_normal) ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL");
             migrate();
         }
-        statement version(db_.get(), "PRAGMA user_version");
-        version.step();
-        if (version.number(0) >= major_step) {
+        if (version() >= major_step) {
             throw sql_error(SQLITE_ERROR, "it was written by a newer major version; start that one");
         }
     } catch (const sql_error& e) {
@@ -120,16 +140,22 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
 
 sqlite_store::~sqlite_store() = default;
 
+// Once: a PRAGMA takes effect while it is compiled, and a schema is made once.
 void sqlite_store::run(const char* sql) {
-    statement s(db_.get(), sql);
-    while (s.step()) {
+    const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) {
+        throw sql_error(code, sqlite3_errmsg(db_.get()));
     }
 }
 
+int sqlite_store::version() const {
+    statement s(use("PRAGMA user_version"));
+    s.step();
+    return static_cast<int>(s.number(0));
+}
+
 void sqlite_store::migrate() {
-    statement version(db_.get(), "PRAGMA user_version");
-    version.step();
-    if (version.number(0) >= schema_version) {
+    if (version() >= schema_version) {
         return;
     }
     run("BEGIN IMMEDIATE");
@@ -147,17 +173,17 @@ void sqlite_store::migrate() {
 }
 
 void sqlite_store::write(const transaction& tx) {
-    statement row(db_.get(), "INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?)");
+    statement row(use("INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?)"));
     for (const auto& r : tx.rows) {
         row.bind(1, static_cast<std::int64_t>(r.sequence)).bind(2, r.wall_ms).bind(3, r.mono_ms).bind(4, r.boot);
         row.bind(5, r.type).bind(6, r.subject).bind(7, r.data).bind(8, r.previous).bind(9, r.hash);
         row.step();
         row.again();
     }
-    statement put(db_.get(),
-                  "INSERT INTO state VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
-                  "until=excluded.until");
-    statement drop(db_.get(), "DELETE FROM state WHERE kind=? AND key=?");
+    statement put(
+        use("INSERT INTO state VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
+            "until=excluded.until"));
+    statement drop(use("DELETE FROM state WHERE kind=? AND key=?"));
     for (const auto& w : tx.writes) {
         statement& s = w.value ? put : drop;
         s.bind(1, w.kind).bind(2, w.key);
@@ -168,12 +194,12 @@ void sqlite_store::write(const transaction& tx) {
         s.again();
     }
     for (const auto& p : tx.prunes) {
-        statement old(db_.get(), "DELETE FROM state WHERE kind=? AND until > 0 AND until < ?");
+        statement old(use("DELETE FROM state WHERE kind=? AND until > 0 AND until < ?"));
         old.bind(1, p.kind).bind(2, p.before).step();
         if (p.keep != UINT64_MAX) {
-            statement many(db_.get(),
-                           "DELETE FROM state WHERE kind=?1 AND until > 0 AND until < (SELECT until FROM state "
-                           "WHERE kind=?1 AND until > 0 ORDER BY until DESC LIMIT 1 OFFSET ?2)");
+            statement many(
+                use("DELETE FROM state WHERE kind=?1 AND until > 0 AND until < (SELECT until FROM state "
+                    "WHERE kind=?1 AND until > 0 ORDER BY until DESC LIMIT 1 OFFSET ?2)"));
             many.bind(1, p.kind).bind(2, static_cast<std::int64_t>(p.keep) - 1).step();
         }
     }
@@ -185,9 +211,9 @@ commit_error sqlite_store::commit(const transaction& tx) {
         if (tx.hint) {
             run("PRAGMA synchronous=NORMAL");
         }
-        run("BEGIN IMMEDIATE");
+        statement(use("BEGIN IMMEDIATE")).step();
         write(tx);
-        run("COMMIT");
+        statement(use("COMMIT")).step();
         if (tx.hint && !sick(canary::sync_normal)) {
             run("PRAGMA synchronous=FULL");
         }
@@ -208,7 +234,7 @@ commit_error sqlite_store::commit(const transaction& tx) {
 
 std::optional<std::string> sqlite_store::find(std::string_view kind, std::string_view key) const {
     return reading_rows([&]() -> std::optional<std::string> {
-        statement s(db_.get(), "SELECT value FROM state WHERE kind=? AND key=?");
+        statement s(use("SELECT value FROM state WHERE kind=? AND key=?"));
         if (!s.bind(1, kind).bind(2, key).step()) {
             return std::nullopt;
         }
@@ -219,7 +245,7 @@ std::optional<std::string> sqlite_store::find(std::string_view kind, std::string
 std::vector<std::pair<std::string, std::string>> sqlite_store::all(std::string_view kind) const {
     return reading_rows([&] {
         std::vector<std::pair<std::string, std::string>> out;
-        statement s(db_.get(), "SELECT key, value FROM state WHERE kind=? ORDER BY key");
+        statement s(use("SELECT key, value FROM state WHERE kind=? ORDER BY key"));
         s.bind(1, kind);
         while (s.step()) {
             out.emplace_back(s.text(0), s.text(1));
@@ -234,9 +260,9 @@ std::vector<ledger_row> sqlite_store::rows(std::uint64_t from, std::uint64_t to,
         const auto bounded = [](std::uint64_t n) {
             return static_cast<std::int64_t>(std::min<std::uint64_t>(n, INT64_MAX));
         };
-        statement s(db_.get(),
-                    "SELECT sequence, wall_ms, mono_ms, boot, type, subject, data, previous, hash FROM ledger "
-                    "WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?");
+        statement s(
+            use("SELECT sequence, wall_ms, mono_ms, boot, type, subject, data, previous, hash FROM ledger "
+                "WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?"));
         s.bind(1, bounded(from)).bind(2, bounded(to)).bind(3, bounded(limit));
         while (s.step()) {
             out.push_back({static_cast<std::uint64_t>(s.number(0)), s.number(1), s.number(2), s.text(3), s.text(4),
@@ -248,7 +274,7 @@ std::vector<ledger_row> sqlite_store::rows(std::uint64_t from, std::uint64_t to,
 
 std::uint64_t sqlite_store::earliest() const {
     return reading_rows([&] {
-        statement s(db_.get(), "SELECT coalesce(min(sequence), 0) FROM ledger");
+        statement s(use("SELECT coalesce(min(sequence), 0) FROM ledger"));
         s.step();
         return static_cast<std::uint64_t>(s.number(0));
     });

@@ -2,8 +2,10 @@
 // disk when it returns. Blocking; used by one thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "hal/ports/store.hpp"
 
@@ -34,13 +36,19 @@ public:
 
 private:
     void run(const char* sql);
+    [[nodiscard]] sqlite3_stmt* use(const char* sql) const;
+    [[nodiscard]] int version() const;
     void migrate();
     void write(const transaction& tx);
 
     struct close {
         void operator()(sqlite3* db) const;
     };
+    struct finalize {
+        void operator()(sqlite3_stmt* s) const;
+    };
     std::unique_ptr<sqlite3, close> db_;
+    mutable std::map<std::string_view, std::unique_ptr<sqlite3_stmt, finalize>> prepared_;  // by their text, a literal
     std::string error_;
 };
 

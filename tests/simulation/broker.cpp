@@ -99,6 +99,15 @@ void broker::command(const std::string& name, const std::string& payload, bool r
     if (session_ == 0) {
         return;  // clean start, clean session: nothing is queued for a cabinet that is away
     }
+    if (world_.rng.chance(late)) {
+        ++world_.met["broker.late"];
+        world_.after(world_.rng.between(1000, 90'000), [this, name, payload] {
+            if (session_ != 0) {
+                arrived({root_ + "/command/" + name, payload, false, {}, {}});
+            }
+        });
+        return;
+    }
     deliver(session_, delay(), {root_ + "/command/" + name, payload, false, {}, {}});
     if (world_.rng.chance(duplicates)) {
         ++world_.met["broker.duplicate"];

@@ -21,7 +21,12 @@ public:
     int duplicates = 0;     // per mille of commands that arrive twice
     bool version_5 = true;  // no echo of one's own, retained messages marked as such; 3.1.1 has neither
     int drops = 0;          // per mille of publishes after which the connection breaks
+    int late = 0;           // per mille of commands that the network holds back, so that later ones overtake them
     std::int64_t slowest_ms = 80;
+    void calm() {
+        duplicates = drops = late = 0;
+        slowest_ms = 80;
+    }
 
     // ---- the cabinet's side. Called only while its process lives; what comes to it goes through these.
     std::function<void()> up;

@@ -77,6 +77,10 @@ struct vfs_calls {
             d.world_.note("disk.sync_failed");
             return SQLITE_IOERR_FSYNC;
         }
+        if (d.slowest_sync_ms > 0 && d.world_.rng.chance(100)) {
+            d.world_.note("disk.slow");
+            d.world_.block(d.world_.rng.between(1, d.slowest_sync_ms));
+        }
         if (died(d, "disk.sync")) {
             return SQLITE_IOERR_FSYNC;  // it went in the middle: all is at stake still
         }

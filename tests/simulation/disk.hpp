@@ -26,6 +26,7 @@ public:
     int sync_fails = 0;
     int read_fails = 0;
     bool full = false;
+    std::int64_t slowest_sync_ms = 0;  // a card that tidies up: any sync may take so long
 
     void power_cut();     // what was not synced is at stake
     void process_died();  // what was written stays, as in the kernel's cache

@@ -54,12 +54,12 @@ std::uint32_t hardware::inputs(std::size_t board) const {
             continue;
         }
         bool shut = !d.open;
-        if (d.feedback != door::contact::good) {
+        if (d.feedback == door::contact::stuck_shut || d.feedback == door::contact::stuck_open) {
             shut = d.feedback == door::contact::stuck_shut;
-        } else if (d.bouncing) {
+        } else if (d.bouncing != (d.feedback == door::contact::inverted)) {
             shut = !shut;
         }
-        bits |= shut ? 1U << d.channel : 0U;
+        bits |= shut == d.closed_level ? 1U << d.channel : 0U;
     }
     return bits;
 }

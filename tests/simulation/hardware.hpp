@@ -14,16 +14,16 @@ namespace sim {
 
 struct door {
     int number = 0;
-    std::size_t board = 0;
-    unsigned channel = 0;
-    bool wired = true;  // has a contact
+    bool wired = true;         // has a contact …
+    std::size_t board = 0;     // … on this board, which need not be its relay's
+    unsigned channel = 0;      // … at this input
+    bool closed_level = true;  // what the contact reads while the door is shut
     bool open = false;
     bool jammed = false;
-    enum class contact { good, stuck_shut, stuck_open } feedback = contact::good;
+    enum class contact { good, stuck_shut, stuck_open, inverted } feedback = contact::good;
     bool bouncing = false;  // reads the opposite for a moment
     std::int64_t opened_at = 0;
     std::set<std::string> papers;  // deposits whose papers lie in it
-    std::set<std::string> left;    // … and that its people left there by their own choice
 };
 
 struct relay_board {

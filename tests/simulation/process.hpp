@@ -21,11 +21,21 @@ class sim_clock : public locker::clock_port {
 public:
     explicit sim_clock(world& w) : world_(w) {}
     std::int64_t offset_ms = 0;  // the wall clock's error
+    void drift(std::int64_t ppm) {
+        drift_ppm_ = ppm;
+        drifts_since_ = world_.now;
+    }
+    void right() {
+        offset_ms = 0;
+        drift_ppm_ = 0;
+        synchronised = true;
+    }
     bool synchronised = true;
     std::int64_t booted_at = 0;
     int boot = 1;
     [[nodiscard]] locker::moment now() const override {
-        return {world_.true_wall() + offset_ms, world_.now - booted_at + 5000};
+        const std::int64_t drifted = (world_.now - drifts_since_) * drift_ppm_ / 1'000'000;
+        return {world_.true_wall() + offset_ms + drifted, world_.now - booted_at + 5000};
     }
     [[nodiscard]] std::int64_t now_us() const override { return world_.now * 1000; }
     [[nodiscard]] bool trusted() const override { return synchronised; }
@@ -33,6 +43,8 @@ public:
 
 private:
     world& world_;
+    std::int64_t drift_ppm_ = 0;
+    std::int64_t drifts_since_ = 0;
 };
 
 class process : private locker::engine_host {

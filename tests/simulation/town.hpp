@@ -2,7 +2,9 @@
 // A seed decides all of it.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@
 #include "tests/simulation/process.hpp"
 
 namespace sim {
+
+inline constexpr const char* cabinet_id = "sim-1";
 
 struct town_options {
     std::uint64_t seed = 1;
@@ -31,6 +35,103 @@ struct town_result {
     std::map<std::string, std::uint64_t> met;
     std::string violation;  // empty: none
     std::deque<std::string> trace;
+};
+
+class town {
+public:
+    explicit town(const town_options& o);
+    ~town();
+    town(const town&) = delete;
+    town& operator=(const town&) = delete;
+
+    town_result run();
+
+private:
+    struct swarm {  // which faults this seed knows, decided once
+        bool line = false, boards = false, contacts = false, jams = false;
+        bool broker = false;
+        bool clock = false;
+        bool disk = false, full = false, slow = false;
+        bool kills = false, powers = false, stops = false;
+        bool attacker = false, clumsy = false;
+    };
+    struct fault;
+
+    // ---- town.cpp: the cabinet as it was built; the end, when faults stop and every owner gets their papers
+    void build();
+    void wire(int number, std::size_t board, int channel, locker::core::cabinet_config& config,
+              locker::bus_settings& bus);
+    void peace();
+    [[nodiscard]] int true_place(const std::string& dep) const;
+    void check_retained();
+
+    // ---- portal.cpp: what the scanning flow sends and hears
+    void heard(const std::string& topic, const std::string& payload);
+    std::string token(const std::string& act, const std::string& dep, int compartment, bool local, bool genuine = true,
+                      std::int64_t life_s = 60);
+    std::string code(const std::string& dep, std::uint64_t issue);
+    answer command(const std::string& name, boost::json::object args, const std::string& grant = {});
+    answer confirm(const std::string& dep);
+    static std::string error_of(const std::string& reply);
+    int where(const std::string& dep);
+
+    // ---- people.cpp: residents and staff
+    answer type(const std::string& via, const std::string& text);
+    void look_inside(int number, const std::string& wanted);
+    bool put_in(int number, const std::string& dep);
+    bool take_out(int number, const std::string& dep);
+    void empty(int number);
+    actor deposit(std::string dep, answer done, bool plain);
+    actor collect(std::string dep, bool by_code, answer done, bool plain);
+    actor last_chance(std::string dep, bool& over);
+    actor one_story(std::string name, std::int64_t after, bool plain);
+    actor residents();
+    actor staff();
+    actor settle_all(answer done);
+
+    // ---- attacker.cpp: those who mean ill
+    actor attacker();
+    actor guess();
+    actor held_back();
+    actor stolen_code();
+    void replay();
+    void forge(int times);
+    void smuggle();
+    void litter();
+
+    // ---- trouble.cpp: faults that come and go
+    actor trouble();
+    void worst_moment(std::size_t board);
+    void board_silent_for(std::size_t board, std::int64_t ms);
+    door& any_door();
+    std::size_t any_board();
+    void end_trouble();
+
+    town_options options_;
+    world world_;
+    swarm swarm_;
+    auditor auditor_;
+    hardware hardware_;
+    broker broker_;
+    disk disk_;
+    locker::key256 seed_{};
+    locker::key256 forged_{};
+    locker::key256 key_{};
+    std::string epoch_;
+    std::map<std::string, answer> replies_;
+    std::map<std::string, int> places_;
+    std::map<std::string, std::uint64_t> issues_;
+    std::set<std::string> held_;    // in somebody's hands, on the way in
+    std::set<std::string> taken_;   // back in the right hands
+    std::set<std::string> owners_;  // put in, and owed
+    std::vector<std::pair<std::string, std::string>> captured_;
+    std::vector<std::string> slips_;  // grants as QR codes that somebody photographed
+    std::string last_said_;
+    bool locked_ = false;
+    bool peaceful_ = false;
+    int ids_ = 0;
+    int stories_ = 0;
+    std::unique_ptr<process> process_;
 };
 
 [[nodiscard]] town_result run_town(const town_options& options);

@@ -1,0 +1,134 @@
+// Those who mean ill: who guesses at the keypad, who replays, forges, holds back and floods, who photographs codes, and
+// a broker's operator gone bad.
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "protocol/code.hpp"
+#include "protocol/timestamp.hpp"
+#include "tests/simulation/town.hpp"
+
+namespace sim {
+
+actor town::attacker() {
+    while (!peaceful_) {
+        co_await pause{world_, world_.rng.between(1, 240) * minute};
+        ++world_.met["attack"];
+        switch (world_.rng.below(9)) {
+            case 0:
+                guess();
+                break;
+            case 1:
+                replay();
+                break;
+            case 2:
+                forge(1);
+                break;
+            case 3:
+                forge(12);
+                break;
+            case 4:
+                smuggle();
+                break;
+            case 5:
+                litter();
+                break;
+            case 6:
+                held_back();
+                break;
+            case 7:
+                stolen_code();
+                break;
+            default:
+                if (!slips_.empty()) {  // a QR code that was used, at the front, again
+                    ++world_.met["attack.slip_again"];
+                    const auto i = world_.rng.below(static_cast<std::int64_t>(slips_.size()));
+                    (void)type("scanner", slips_[static_cast<std::size_t>(i)]);
+                }
+        }
+    }
+}
+
+// Guesses with a right check digit, at the keypad.
+actor town::guess() {
+    for (int i = 0; i < 30; ++i) {
+        const auto eight = static_cast<std::uint32_t>(world_.rng.below(100'000'000));
+        const auto nine = fmt::format("{:08}{}", eight, locker::luhn_digit(eight));
+        (void)type("keypad", nine);
+        co_await pause{world_, world_.rng.between(100, 4000)};
+    }
+}
+
+// An operator who replays what passed the broker: the same, and under another id.
+void town::replay() {
+    if (captured_.empty()) {
+        return;
+    }
+    const bool newest = world_.rng.chance(500);
+    const auto i = newest ? captured_.size() - 1
+                          : static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(captured_.size())));
+    const auto& [name, payload] = captured_[i];
+    broker_.command(name, payload);
+    auto o = boost::json::parse(payload).as_object();
+    o["id"] = "evil-" + std::to_string(++ids_);
+    o["expires_at"] = locker::format_time(world_.true_wall() + 60'000);
+    broker_.command(name, boost::json::serialize(o));
+}
+
+// Grants under a key that is not the portal's, and payloads that are no JSON.
+void town::forge(int times) {
+    for (int i = 0; i < times; ++i) {
+        const int n = any_door().number;
+        broker_.command("open", "{\"id\":\"x" + std::to_string(i) + "\",\"expires_at\":");
+        (void)command("open", {}, token("open", "", n, false, false));
+    }
+}
+
+// A QR code for the front, sent over MQTT, and the other way round.
+void town::smuggle() {
+    (void)command("open", {}, token("open", "", 1, true));
+    (void)type("scanner", token("open", "", 1, false));
+}
+
+// Retained trash: a stale will, alarms that are none, commands that the broker keeps.
+void town::litter() {
+    broker_.put_retained("status", R"({"online":false})");
+    broker_.put_retained("alarm/forced/1", R"({"since":"2026-01-01T00:00:00.000Z"})");
+    if (!captured_.empty()) {
+        broker_.put_retained("command/" + captured_.back().first, captured_.back().second);
+        broker_.retained.erase("command/" + captured_.back().first);
+    }
+}
+
+// A genuine grant, held back until it has expired.
+actor town::held_back() {
+    const int n = any_door().number;
+    const std::string late = token("open", "", n, false);
+    co_await pause{world_, world_.rng.between(1, 30) * minute};
+    answer sent = command("open", {}, late);
+    const std::string reply = co_await sent;
+    co_await pause{world_, 20'000};
+    if (error_of(reply) == "ok") {  // the cabinet's clock was wrong
+        hardware_.shut(n);
+    }
+}
+
+// Somebody else's slip: who holds a genuine code gets the papers, it is what it is for.
+actor town::stolen_code() {
+    if (owners_.empty()) {
+        co_return;
+    }
+    auto at = owners_.begin();
+    std::advance(at, world_.rng.below(static_cast<std::int64_t>(owners_.size())));
+    const std::string dep = *at;
+    answer a = type("keypad", code(dep, world_.rng.chance(700) ? issues_[dep] : 0));
+    const std::string said = co_await a;
+    co_await pause{world_, 3000};
+    const int n = where(dep);
+    if (said == "ok" && n != 0 && take_out(n, dep)) {
+        ++world_.met["attack.stolen_code"];
+        hardware_.shut(n);
+    }
+}
+
+}  // namespace sim

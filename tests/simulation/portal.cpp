@@ -1,0 +1,107 @@
+// The portal: grants and codes as the scanning flow issues them, commands over the broker, and what it hears.
+#include <boost/json.hpp>
+
+#include "protocol/code.hpp"
+#include "protocol/timestamp.hpp"
+#include "tests/simulation/town.hpp"
+
+namespace sim {
+
+using boost::json::object;
+
+void town::heard(const std::string& topic, const std::string& payload) {
+    if (topic == "status") {
+        const auto o = boost::json::parse(payload).as_object();
+        if (const auto* e = o.if_contains("epoch")) {
+            epoch_ = e->as_string().c_str();
+        }
+    } else if (topic.starts_with("reply/")) {
+        const auto o = boost::json::parse(payload).as_object();
+        const auto at = replies_.find(o.at("id").as_string().c_str());
+        if (at != replies_.end()) {
+            at->second.give(payload);
+            replies_.erase(at);
+        }
+    } else if (topic.starts_with("event/deposit.reserved") || topic.starts_with("event/deposit.moved")) {
+        const auto data = boost::json::parse(payload).as_object().at("data").as_object();
+        places_[data.at("deposit").as_string().c_str()] = static_cast<int>(data.at("compartment").as_int64());
+    }
+}
+
+std::string town::token(const std::string& act, const std::string& dep, int compartment, bool local, bool genuine,
+                        std::int64_t life_s) {
+    const std::int64_t now_s = world_.true_wall() / 1000;
+    const std::string jti = "jti-" + std::to_string(++ids_);
+    object claims{{"aud", cabinet_id}, {"jti", jti}, {"iat", now_s}, {"exp", now_s + life_s}, {"act", act}};
+    if (!dep.empty()) {
+        claims["dep"] = dep;
+    }
+    if (act == "deposit") {
+        claims["kind"] = dep.starts_with("back") ? "return" : "intake";
+    }
+    if (compartment != 0) {
+        claims["cmp"] = compartment;
+    }
+    if (!local) {
+        claims["epoch"] = epoch_.empty() ? "none" : epoch_;
+    }
+    if (genuine) {
+        auditor_.issued_grant({act, dep, compartment, jti, (now_s + life_s) * 1000, 0});
+    }
+    return locker::mint_grant(claims, {"portal", genuine ? seed_ : forged_});
+}
+
+std::string town::code(const std::string& dep, std::uint64_t issue) {
+    const std::string text = locker::pickup_code(locker::deposit_key(key_, dep), issue);
+    auditor_.issued_code(text, dep, issue);
+    return text;
+}
+
+// Sends a command, again with the same id while nothing comes back, and gives the reply, or "".
+answer town::command(const std::string& name, object args, const std::string& grant) {
+    const std::string id = "id-" + std::to_string(++ids_);
+    answer a(world_);
+    replies_.emplace(id, a);
+    object m{{"id", id},
+             {"expires_at", locker::format_time(world_.true_wall() + 60'000)},
+             {"reply_to", std::string("locker/v1/") + cabinet_id + "/reply/portal"},
+             {"args", std::move(args)}};
+    if (!grant.empty()) {
+        m["grant"] = grant;
+    }
+    const std::string payload = boost::json::serialize(m);
+    captured_.emplace_back(name, payload);
+    if (captured_.size() > 50) {
+        captured_.erase(captured_.begin());
+    }
+    for (const std::int64_t again : {0, 12'000, 24'000}) {
+        world_.after(again, [this, name, payload, id] {
+            if (replies_.count(id) != 0) {
+                broker_.command(name, payload);
+            }
+        });
+    }
+    world_.after(36'000, [this, id, a]() mutable {
+        a.give("");
+        replies_.erase(id);
+    });
+    return a;
+}
+
+answer town::confirm(const std::string& dep) {
+    return command("confirm", {{"deposit", dep}});
+}
+
+std::string town::error_of(const std::string& reply) {
+    if (reply.empty()) {
+        return "nothing";
+    }
+    const auto o = boost::json::parse(reply).as_object();
+    return o.at("ok").as_bool() ? "ok" : std::string(o.at("error").as_object().at("code").as_string().c_str());
+}
+
+int town::where(const std::string& dep) {
+    const auto at = places_.find(dep);
+    return at == places_.end() ? 0 : at->second;
+}
+}  // namespace sim
