@@ -252,12 +252,16 @@ void advance_pending(work& w, opening& o) {
         }
         return;
     }
+    // The line answers every order; the margin is for a line thread that died. While an order is under way nothing is
+    // concluded, be the door open or not: its pulse would be one without an opening.
+    if (p.waiting_report && !w.due(p.limit + 2 * second)) {
+        return;
+    }
     if (p.seen_open >= 0) {
         seen_open(w, o, false);
         return;
     }
-    // The line answers every order; the margin is for a line thread that died.
-    if (p.waiting_report ? !w.due(p.limit + 2 * second) : !w.due(p.watch_until)) {
+    if (!p.waiting_report && !w.due(p.watch_until)) {
         return;
     }
     const bool can_be_seen = p.armed && w.configured(o.compartment).contact != contact_kind::none;

@@ -105,7 +105,7 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         o.compartment = compartment;
         o.dep = dep;
         o.by = text_of(data, "by");
-        o.authorised_at = world_.now;
+        o.authorised_at = world_.now + world_.held_up_ms;
         o.run = live ? run_ : run_ - 1;
         take_authorised(o, data, live);
     } else if (row.type == "opening.opened" || row.type == "opening.jammed" || row.type == "opening.unknown" ||

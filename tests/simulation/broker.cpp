@@ -36,7 +36,7 @@ bool broker::publish(locker::outgoing_message m) {
     const std::uint64_t session = session_;
     const bool breaks = world_.rng.chance(drops);
     const bool lost = breaks && world_.rng.chance(500);
-    last_up_ = std::max(last_up_, world_.now + delay());
+    last_up_ = std::max(last_up_, world_.now + world_.held_up_ms + delay());
     world_.at(last_up_, [this, session, m = std::move(m), breaks, lost] {
         if (session != session_ && session != sessions_) {
             return;  // it went down with its connection

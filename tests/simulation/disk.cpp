@@ -79,7 +79,7 @@ struct vfs_calls {
         }
         if (d.slowest_sync_ms > 0 && d.world_.rng.chance(100)) {
             d.world_.note("disk.slow");
-            d.world_.block(d.world_.rng.between(1, d.slowest_sync_ms));
+            d.world_.held_up_ms += d.world_.rng.between(1, d.slowest_sync_ms);
         }
         if (died(d, "disk.sync")) {
             return SQLITE_IOERR_FSYNC;  // it went in the middle: all is at stake still

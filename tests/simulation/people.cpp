@@ -69,7 +69,7 @@ actor town::deposit(std::string dep, answer done, bool plain) {
         co_await pause{world_, plain ? 3000 : world_.rng.between(500, 9000)};
         const int n = where(dep);
         if (n != 0 && hardware_.at(n).open) {
-            const bool springs = swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1200;
+            const bool springs = swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1000;
             const bool nothing = swarm_.clumsy && !springs && world_.rng.chance(40);
             if (nothing) {  // puts nothing in, shuts the door and sees it then
                 ++world_.met["people.put_nothing_in"];
@@ -139,7 +139,7 @@ actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
         const int n = where(dep);
         if (n != 0 && hardware_.at(n).open) {
             look_inside(n, dep);
-            if (swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1200) {
+            if (swarm_.clumsy && world_.now - hardware_.at(n).opened_at < 1000) {
                 hardware_.shut(n);
                 co_await pause{world_, 3000};
                 continue;

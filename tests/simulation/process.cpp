@@ -70,8 +70,12 @@ public:
 
     void pulse(const locker::pulse_order& order) override {
         owner_.world_.port_or_die("line.order", std::to_string(order.compartment));
-        master_.order(order);
-        stir();
+        owner_.world_.after(owner_.world_.held_up_ms, [&owner = owner_, life = life_, this, order] {
+            if (still_there(owner, life, this)) {
+                master_.order(order);
+                stir();
+            }
+        });
     }
     bool serves(int compartment) const override { return master_.serves(compartment); }
     const std::string& name() const override { return owner_.bus_settings_.line.name; }
@@ -82,7 +86,7 @@ private:
         const auto turn = ++turn_;
         owner_.world_.at(when, [&owner = owner_, life = life_, this, turn, what] {
             if (still_there(owner, life, this) && turn_ == turn) {
-                owner.run([&] { (this->*what)(); });
+                owner.perform([&] { (this->*what)(); });
             }
         });
     }
@@ -95,11 +99,12 @@ private:
     }
     void go_on() {
         tell();
-        action_ = master_.next(owner_.clock.now().mono_ms);
-        tell();
         const std::int64_t now = owner_.world_.now;
+        const std::int64_t mono = owner_.clock.at(now).mono_ms;
+        action_ = master_.next(mono);
+        tell();
         if (action_.what == line_action::kind::wait) {
-            later(std::max(now + 1, now + action_.until - owner_.clock.now().mono_ms), &polled_line::go_on);
+            later(std::max(now + 1, now + action_.until - mono), &polled_line::go_on);
             return;
         }
         // All boards were read since the last change, and nothing is wrong: the next polls say the same again.
@@ -114,7 +119,7 @@ private:
     void done() {
         busy_ = false;
         const auto answer = owner_.hardware_.execute(action_, owner_.bus_settings_);
-        master_.done(answer, owner_.clock.now().mono_ms);
+        master_.done(answer, owner_.clock.at(owner_.world_.now).mono_ms);
         later(owner_.world_.now, &polled_line::go_on);
         tell();
     }
@@ -146,7 +151,11 @@ bool process::polled_line::still_there(const process& owner, std::uint64_t life,
 
 void process::polled_line::tell() {
     for (const auto& report : master_.take_reports()) {
-        owner_.alive_->engine.take(report);
+        if (owner_.busy()) {
+            owner_.run([&p = owner_, report] { p.alive_->engine.take(report); });
+        } else {
+            owner_.alive_->engine.take(report);
+        }
     }
 }
 
@@ -161,21 +170,29 @@ process::process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::
       config_(std::move(config)),
       bus_settings_(std::move(bus)) {
     broker_.up = [this] { run([this] { alive_->engine.broker_up(); }); };
-    broker_.down = [this](const std::string& why) { run([this, &why] { alive_->engine.broker_down(why); }); };
-    broker_.arrived = [this](const locker::broker_message& m) { run([this, &m] { alive_->engine.arrived(m); }); };
+    broker_.down = [this](const std::string& why) { run([this, why] { alive_->engine.broker_down(why); }); };
+    broker_.arrived = [this](const locker::broker_message& m) { run([this, m] { alive_->engine.arrived(m); }); };
     broker_.acknowledged = [this](std::uint64_t n) { run([this, n] { alive_->engine.acknowledged(n); }); };
 }
 
 process::~process() = default;
 
-// Whatever goes into the engine goes through here: a power cut inside ends this life.
-template <typename F>
-void process::run(F f) {
+// Whatever goes into the engine goes through here, in its order.
+void process::run(std::function<void()> what) {
     if (alive_ == nullptr || farewell_) {
         return;
     }
+    if (busy()) {
+        inbox_.push_back(std::move(what));
+    } else {
+        perform(what);
+    }
+}
+
+// A power cut inside ends this life; a slow call keeps everything else waiting.
+void process::perform(const std::function<void()>& what) {
     try {
-        f();
+        what();
     } catch (const power_cut&) {
         end(true);
         return;
@@ -187,6 +204,15 @@ void process::run(F f) {
         end(false, true);
     } else if (world_.power_lost) {
         end(true);
+    } else if (world_.held_up_ms > 0) {
+        busy_until_ = std::max(busy_until_, world_.now) + std::exchange(world_.held_up_ms, 0);
+        world_.at(busy_until_, [this, life = lives_] {
+            while (life == lives_ && world_.now >= busy_until_ && !inbox_.empty()) {
+                const auto next = std::move(inbox_.front());
+                inbox_.pop_front();
+                perform(next);
+            }
+        });
     }
 }
 
@@ -213,6 +239,7 @@ void process::start() {
         return;
     }
     world_.note("process.start");
+    world_.held_up_ms = 0;  // nobody waited yet
     run([this] { alive_->engine.start("epoch-" + std::to_string(world_.rng.below(1'000'000'000))); });
     if (alive_ == nullptr) {
         return;
@@ -230,6 +257,8 @@ void process::end(bool power, bool clean) {
         world_.power_lost = false;
     }
     ++lives_;
+    inbox_.clear();
+    busy_until_ = world_.held_up_ms = 0;
     auditor_.process_ended();
     broker_.process_died();
     auto waiting = std::move(waiting_);
@@ -276,8 +305,10 @@ void process::power() {
 void process::stop() {
     if (alive_ != nullptr) {
         world_.note("process.stopped");
-        alive_->line.reset();
-        run([this] { alive_->engine.stop(); });
+        run([this] {
+            alive_->line.reset();
+            alive_->engine.stop();
+        });
     }
 }
 
@@ -301,7 +332,7 @@ void process::wake(timer which, std::int64_t mono_ms) {
         return;
     }
     const auto life = lives_;
-    world_.after(std::max<std::int64_t>(0, mono_ms - clock.now().mono_ms), [this, which, mine, life] {
+    world_.after(std::max<std::int64_t>(0, mono_ms - clock.at(world_.now).mono_ms), [this, which, mine, life] {
         if (life == lives_ && alive_ != nullptr && alive_->timers.at(static_cast<std::size_t>(which)) == mine) {
             alive_->set_for.at(static_cast<std::size_t>(which)) = -1;
             run([this, which] { alive_->engine.due(which); });
@@ -313,7 +344,7 @@ void process::report_later(const locker::pulse_report& report) {
     const auto life = lives_;
     world_.after(0, [this, report, life] {
         if (life == lives_) {
-            run([this, &report] { alive_->engine.take(report); });
+            run([this, report] { alive_->engine.take(report); });
         }
     });
 }
@@ -334,9 +365,11 @@ void process::enter(const std::string& via, const std::string& text, std::functi
             digits.push_back(c);
         }
     }
-    auditor_.entering(digits, front);
-    run([&] { alive_->engine.enter(id, via, text); });
-    auditor_.entered();
+    run([this, id, via, text, digits, front] {
+        auditor_.entering(digits, front);
+        alive_->engine.enter(id, via, text);
+        auditor_.entered();
+    });
 }
 
 void process::answered(std::uint64_t entry, const std::string& reply) {

@@ -33,11 +33,12 @@ public:
     bool synchronised = true;
     std::int64_t booted_at = 0;
     int boot = 1;
-    [[nodiscard]] locker::moment now() const override {
-        const std::int64_t drifted = (world_.now - drifts_since_) * drift_ppm_ / 1'000'000;
-        return {world_.true_wall() + offset_ms + drifted, world_.now - booted_at + 5000};
+    [[nodiscard]] locker::moment now() const override { return at(world_.now + world_.held_up_ms); }
+    [[nodiscard]] locker::moment at(std::int64_t when) const {
+        const std::int64_t drifted = (when - drifts_since_) * drift_ppm_ / 1'000'000;
+        return {world::birth + when + offset_ms + drifted, when - booted_at + 5000};
     }
-    [[nodiscard]] std::int64_t now_us() const override { return world_.now * 1000; }
+    [[nodiscard]] std::int64_t now_us() const override { return (world_.now + world_.held_up_ms) * 1000; }
     [[nodiscard]] bool trusted() const override { return synchronised; }
     [[nodiscard]] std::string boot_id() const override { return "boot-" + std::to_string(boot); }
 
@@ -70,8 +71,9 @@ private:
     class watched_store;
     class polled_line;
     struct one_life;
-    template <typename F>
-    void run(F f);
+    void run(std::function<void()> what);
+    void perform(const std::function<void()>& what);
+    [[nodiscard]] bool busy() const { return world_.now < busy_until_ || !inbox_.empty() || world_.held_up_ms > 0; }
     void end(bool power, bool clean = false);
 
     void wake(timer which, std::int64_t mono_ms) override;
@@ -90,6 +92,8 @@ private:
     locker::core::cabinet_config config_;
     locker::bus_settings bus_settings_;
     std::unique_ptr<one_life> alive_;
+    std::deque<std::function<void()>> inbox_;  // what comes to the engine while a slow call holds it up
+    std::int64_t busy_until_ = 0;
     std::uint64_t lives_ = 0;
     std::uint64_t entries_ = 0;
     std::map<std::uint64_t, std::pair<bool, std::function<void(std::string)>>> waiting_;

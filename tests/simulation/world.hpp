@@ -1,7 +1,6 @@
 // A simulated world's time: one ordered queue, one source of chance, one hash over everything that happens at a port.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -45,7 +44,7 @@ public:
     void run_until(std::int64_t end) {
         while (!queue_.empty() && queue_.top().when <= end) {
             const auto what = std::move(const_cast<item&>(queue_.top()).what);
-            now = std::max(now, queue_.top().when);  // a call that took long has moved it on
+            now = queue_.top().when;
             queue_.pop();
             turns_ = now == last_turn_ ? turns_ + 1 : 0;
             last_turn_ = now;
@@ -57,8 +56,8 @@ public:
         now = end > now ? end : now;
     }
 
-    // A call of a port that takes long: whoever waits for something, waits.
-    void block(std::int64_t ms) { now += ms; }
+    // How long calls of ports have held up the process that makes them, within what it does now.
+    std::int64_t held_up_ms = 0;
 
     // ---- ports: every call is counted, hashed and, when asked for, told
     // The `cut_at`th call of a port is the power's last. 0: never.

@@ -376,3 +376,17 @@ TEST_CASE("an open time is measured when it was read, however late it is dealt w
     CHECK(b.last_event("opening.closed").at("open_ms").as_int64() == 2600);
     CHECK(b.count("deposit.retrieved") == 1);
 }
+
+TEST_CASE("a door seen open while its pulse is still ordered: the outcome waits for what the line says of the pulse") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.line_answers = false;
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    REQUIRE(b.pulses.size() == 2);
+    b.door(n, true);  // torn open, or a contact that went bad, in this very moment
+    CHECK(b.count("opening.opened") == 1);
+    b.feed(pulse_report{b.pulses.back().opening, b.pulses.back().attempt, pulse_result::done});
+    CHECK(b.count("opening.opened") == 2);
+    CHECK(ok(b.last_answer));
+}
