@@ -115,6 +115,9 @@ void advance_deposits(work& w) {
             if (!d.overdue && w.due_age(d.since + limit)) {
                 d.overdue = true;
                 w.say(event_type::deposit_overdue, subject_of(d.compartment), data_of(d));
+                if (sick(canary::overdue_is_given_up)) {
+                    end_deposit(w, d, deposit_state::expired, 0);
+                }
             }
         } else if (!d.live() && w.due_age(w.at(d.compartment).hold_until)) {
             const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),

@@ -573,7 +573,11 @@ void recover_openings(work& w) {
             progress p;
             p.started = w.now.mono_ms;
             p.limit = w.now.mono_ms + w.config.rules.boot_wait;
-            p.recovering = !sick(canary::pulse_on_boot);
+            p.recovering = true;
+            if (sick(canary::pulse_on_boot)) {
+                p.recovering = false;
+                p.not_after = INT64_MAX;
+            }
             if (!o.command.empty()) {
                 p.askers = {{o.command, o.reply_topic, o.correlation, 0}};
             }

@@ -20,7 +20,8 @@ enum class canary : std::uint8_t {
     failed_commit_ignored,   // I8
     coil_on_for_a_minute,    // I9
     suspected_is_vacant,     // I10
-    bounce_counts_as_taken,  // I11
+    bounce_counts_as_taken,  // I10, I11
+    overdue_is_given_up,     // I11
 };
 
 #ifdef LOCKER_CANARIES

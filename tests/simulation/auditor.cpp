@@ -125,6 +125,9 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         if (tenants_.count(compartment) != 0) {
             fail("I10 compartment " + std::to_string(compartment) + " has two live deposits");
         }
+        if (suspected_.count(compartment) != 0) {
+            fail("I10 compartment " + std::to_string(compartment) + " is suspected, and was given to " + dep);
+        }
         states_[dep] = "reserved";
         places_[dep] = compartment;
         tenants_[compartment] = dep;
@@ -133,8 +136,15 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         if (tenants_.count(compartment) != 0) {
             fail("I10 a deposit moved to an occupied compartment");
         }
+        if (suspected_.count(compartment) != 0) {
+            fail("I10 a deposit moved to a suspected compartment");
+        }
         tenants_[compartment] = dep;
         places_[dep] = compartment;
+    } else if (row.type == "compartment.suspected") {
+        suspected_.insert(compartment);
+    } else if (row.type == "compartment.settled") {
+        suspected_.erase(compartment);
     } else if (row.type.starts_with("deposit.") && states_.count(dep) != 0) {
         const std::string state = row.type.substr(8);
         if (state == "overdue" || state == "reminder") {

@@ -50,6 +50,7 @@ constexpr sickness sicknesses[] = {
     {locker::canary::coil_on_for_a_minute, "coil on for a minute", "I9"},
     {locker::canary::suspected_is_vacant, "suspected is vacant", "I10"},
     {locker::canary::bounce_counts_as_taken, "bounce counts as taken", "I10 I11"},
+    {locker::canary::overdue_is_given_up, "overdue deposits are given up", "I10 I11"},
 };
 
 // Each deliberate defect must be found within so many seeds, by the check of its own invariant.

@@ -14,6 +14,16 @@ answer town::type(const std::string& via, const std::string& text) {
     return a;
 }
 
+// A grant as a QR code at the front. It may be shown once more, or be photographed.
+answer town::show_slip(const std::string& act, const std::string& dep) {
+    const std::string slip = token(act, dep, 0, true, true, 3600);
+    slips_.push_back(slip);
+    if (swarm_.clumsy && world_.rng.chance(300)) {
+        world_.after(world_.rng.between(500, 60'000), [this, slip] { (void)type("scanner", slip); });
+    }
+    return type("scanner", slip);
+}
+
 // Somebody whom the cabinet let in stands at an open door: what lies there is theirs, or nobody's.
 void town::look_inside(int number, const std::string& wanted) {
     const auto& d = hardware_.at(number);
@@ -52,9 +62,7 @@ actor town::deposit(std::string dep, answer done, bool plain) {
         const bool local = !plain && world_.rng.chance(200);
         std::string said;
         if (local) {
-            const std::string slip = token("deposit", dep, 0, true, true, 3600);
-            slips_.push_back(slip);
-            answer a = type("scanner", slip);
+            answer a = show_slip("deposit", dep);
             said = co_await a;
         } else {
             answer sent = command("open", {}, token("deposit", dep, 0, false));
@@ -112,7 +120,7 @@ actor town::deposit(std::string dep, answer done, bool plain) {
 
 // Papers out, by a code at the keypad, or by a grant.
 actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
-    auto& issue = issues_[dep];
+    const auto& issue = issues_[dep];
     for (int tries = 0; tries < 12 && taken_.count(dep) == 0; ++tries) {
         std::string said;
         if (by_code) {
@@ -129,6 +137,9 @@ actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
             }
             said = co_await a;
             locked_ = said == "locked_out" || (locked_ && said == "ok");
+        } else if (!plain && world_.rng.chance(200)) {
+            answer a = show_slip("collect", dep);
+            said = co_await a;
         } else {
             answer sent = command("open", {}, token("collect", dep, 0, false));
             const std::string reply = co_await sent;
@@ -161,7 +172,7 @@ actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
             break;
         }
         if (said == "wrong_code" && tries % 2 == 1) {
-            ++issue;  // the phone shows a new one
+            another_issue(dep);
         }
         co_await pause{world_, plain ? 5000 : world_.rng.between(5000, 900'000)};
     }
@@ -249,7 +260,7 @@ void town::empty(int n) {
 actor town::last_chance(std::string dep, bool& over) {
     answer word = confirm(dep);
     (void)co_await word;
-    auto& issue = issues_[dep];
+    const auto& issue = issues_[dep];
     for (int tries = 0; tries < 16 && taken_.count(dep) == 0; ++tries) {
         const int n = where(dep);
         const auto state = auditor_.deposits().find(dep);
@@ -268,7 +279,7 @@ actor town::last_chance(std::string dep, bool& over) {
             break;
         }
         if (last_said_ == "wrong_code") {
-            ++issue;
+            another_issue(dep);
         }
         if (last_said_ == "wrong_code" || last_said_ == "locked_out") {
             co_await pause{world_, 13 * hour};

@@ -91,7 +91,7 @@ void town::build() {
     config.rules.reservation = rng.between(1, 10) * minute;
     if (!options_.story_only) {
         config.rules.held_open = rng.between(1, 10) * minute;
-        config.rules.overdue_return = rng.between(6, 200) * hour;
+        config.rules.overdue_return = rng.between(3, 100) * hour;
     }
     hardware_.boards.resize(static_cast<std::size_t>(boards));
     for (int b = 0; b < boards; ++b) {

@@ -70,6 +70,7 @@ private:
     std::string token(const std::string& act, const std::string& dep, int compartment, bool local, bool genuine = true,
                       std::int64_t life_s = 60);
     std::string code(const std::string& dep, std::uint64_t issue);
+    void another_issue(const std::string& dep);
     answer command(const std::string& name, boost::json::object args, const std::string& grant = {});
     answer confirm(const std::string& dep);
     static std::string error_of(const std::string& reply);
@@ -77,6 +78,7 @@ private:
 
     // ---- people.cpp: residents and staff
     answer type(const std::string& via, const std::string& text);
+    answer show_slip(const std::string& act, const std::string& dep);
     void look_inside(int number, const std::string& wanted);
     bool put_in(int number, const std::string& dep);
     bool take_out(int number, const std::string& dep);
@@ -120,10 +122,12 @@ private:
     std::string epoch_;
     std::map<std::string, answer> replies_;
     std::map<std::string, int> places_;
-    std::map<std::string, std::uint64_t> issues_;
-    std::set<std::string> held_;    // in somebody's hands, on the way in
-    std::set<std::string> taken_;   // back in the right hands
-    std::set<std::string> owners_;  // put in, and owed
+    std::map<std::string, std::uint64_t> issues_;       // of each deposit's code: the one its owner's phone shows
+    std::map<std::string, std::uint64_t> first_issue_;  // … and the first that may still be good
+    std::set<std::string> spent_;                       // events of openings by code, by their sequence
+    std::set<std::string> held_;                        // in somebody's hands, on the way in
+    std::set<std::string> taken_;                       // back in the right hands
+    std::set<std::string> owners_;                      // put in, and owed
     std::vector<std::pair<std::string, std::string>> captured_;
     std::vector<std::string> slips_;  // grants as QR codes that somebody photographed
     std::string last_said_;
