@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
     bool tell = false;
     bool coverage = false;
     bool cuts = false;
+    bool calm = false;
     std::uint64_t pairs = 0;
     std::vector<std::uint64_t> cut_at;
     app.add_option("--lines", lines, "How much of a failure's trace is printed")->capture_default_str();
@@ -126,6 +127,7 @@ int main(int argc, char** argv) {
     app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
     app.add_flag("--tell", tell, "Print the last things that happened, and the run's hash");
     app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
+    app.add_flag("--calm", calm, "No faults and nobody who means ill: the same town on good days");
     app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
     app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
     app.add_option("--cut", cut_at, "With --cuts: only at these calls");
@@ -195,6 +197,7 @@ int main(int argc, char** argv) {
             o.seed = s;
             o.days = days;
             o.tell = tell;
+            o.faults = !calm;
             const auto r = sim::run_town(o);
             all.add(r);
             if (!r.violation.empty()) {

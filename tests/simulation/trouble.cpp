@@ -37,7 +37,7 @@ actor town::trouble() {
              b.garbled = static_cast<int>(t.world_.rng.between(1, 300));
              b.mute = static_cast<int>(t.world_.rng.between(1, 300));
              t.hardware_.touch();
-             t.world_.after(std::min<std::int64_t>(lasts, 5 * minute), [&t, &b] {
+             t.world_.after(std::min<std::int64_t>(lasts, minute), [&t, &b] {
                  b.garbled = b.mute = 0;
                  t.hardware_.touch();
              });
