@@ -88,8 +88,8 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
     }
     for (const auto& [name, t] : w.s.d.throttles) {
         const bool front = name == "front";
-        const auto topic = [&](std::string_view kind) {
-            return front ? alarms.topic().alarm(kind) : alarms.topic().alarm(kind, name);
+        const auto topic = [&, &bucket = name](std::string_view kind) {
+            return front ? alarms.topic().alarm(kind) : alarms.topic().alarm(kind, bucket);
         };
         if (t.locked_out(w.age)) {
             alarms.raise(topic("lockout"), t.charged_ms,

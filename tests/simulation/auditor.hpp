@@ -97,7 +97,6 @@ private:
     std::map<int, std::string> tenants_;  // compartment → live deposit
     std::set<int> suspected_;             // something may lie in it
     std::map<int, std::int64_t> coil_free_;
-    std::uint64_t published_ = 0;
     std::uint64_t next_published_ = 1;
     std::set<std::uint64_t> seen_;
     int run_ = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -18,15 +19,30 @@ struct totals {
     std::uint64_t stories = 0;
     std::uint64_t openings = 0;
     std::int64_t days = 0;
+    std::uint64_t hash = 0;  // over all calls of ports of all runs, in order
     std::map<std::string, std::uint64_t> met;
     void add(const sim::town_result& r) {
         ++runs;
         stories += r.stories;
         openings += r.openings;
         days += r.days;
+        hash = hash * 0x100000001B3U ^ r.hash;
         for (const auto& [what, n] : r.met) {
             met[what] += n;
         }
+    }
+    [[nodiscard]] std::string json(double seconds) const {
+        boost::json::object seen;
+        for (const auto& [what, n] : met) {
+            seen[what] = n;
+        }
+        return boost::json::serialize(boost::json::object{{"seeds", runs},
+                                                          {"cabinet_days", days},
+                                                          {"stories", stories},
+                                                          {"openings", openings},
+                                                          {"seconds", seconds},
+                                                          {"hash", fmt::format("{:016x}", hash)},
+                                                          {"met", seen}});
     }
 };
 
@@ -83,21 +99,69 @@ int canaries(std::uint64_t within, std::int64_t days) {
 }
 #endif
 
+void print_end(const std::deque<std::string>& trace) {
+    const std::size_t skip = trace.size() > lines ? trace.size() - lines : 0;
+    for (std::size_t i = skip; i < trace.size(); ++i) {
+        std::cout << "  " << trace[i] << "\n";
+    }
+}
+
 int failed(sim::town_options o, const sim::town_result& r, const std::string& replay) {
     o.tell = true;
     const auto again = sim::run_town(o);
-    std::cout << "\nVIOLATION " << r.violation << "\n";
-    std::size_t skip = again.trace.size() > lines ? again.trace.size() - lines : 0;
-    for (const auto& line : again.trace) {
-        if (skip > 0) {
-            --skip;
-            continue;
-        }
-        std::cout << "  " << line << "\n";
-    }
+    std::cout << "VIOLATION " << r.violation << "\n";
+    print_end(again.trace);
     std::cout << "replay: " << replay << (again.violation == r.violation ? "" : "\nNOT REPRODUCED: " + again.violation)
               << "\n";
     return 1;
+}
+
+// The main story with the power cut at every call of a port, and with pairs of cuts.
+int cut_story(std::uint64_t first, bool every, std::uint64_t pairs, const std::vector<std::uint64_t>& only) {
+    sim::town_options plain;
+    plain.seed = first;
+    plain.faults = false;
+    plain.story_only = true;
+    const auto whole = sim::run_town(plain);
+    if (!whole.violation.empty()) {
+        return failed(plain, whole, "--cuts");
+    }
+    std::uint64_t runs = 0;
+    const auto run = [&](const std::vector<std::uint64_t>& at) {
+        auto o = plain;
+        o.cuts = at;
+        const auto r = sim::run_town(o);
+        ++runs;
+        return r.violation.empty() ? 0 : failed(o, r, fmt::format("--cut {} --seed {}", fmt::join(at, " "), first));
+    };
+    if (!only.empty()) {
+        return run(only);
+    }
+    for (std::uint64_t at = 1; every && at <= whole.port_calls; ++at) {
+        if (run({at}) != 0) {
+            return 1;
+        }
+    }
+    sim::chance_source rng(first);
+    for (std::uint64_t i = 0; i < pairs; ++i) {
+        const auto at = static_cast<std::uint64_t>(rng.between(1, static_cast<std::int64_t>(whole.port_calls)));
+        if (run({at, at + static_cast<std::uint64_t>(rng.between(1, 60))}) != 0) {
+            return 1;
+        }
+    }
+    std::cout << fmt::format("{} runs of the main story, {} calls of ports each, none wrong\n", runs, whole.port_calls);
+    return 0;
+}
+
+std::vector<std::uint64_t> listed(const std::string& file) {
+    std::vector<std::uint64_t> out;
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        if (!line.empty() && line.front() != '#') {
+            out.push_back(std::stoull(line));  // a line is a seed, and what it once found
+        }
+    }
+    return out;
 }
 
 }  // namespace
@@ -105,120 +169,78 @@ int failed(sim::town_options o, const sim::town_result& r, const std::string& re
 int main(int argc, char** argv) {
     CLI::App app{"Simulated cabinets in a faulty world: the production core, engine, bus master and store, audited."};
     std::uint64_t first = 1;
-    std::uint64_t seeds = 300;
+    std::uint64_t count = 1;
     std::int64_t days = 2;
-    bool one = false;
     bool tell = false;
     bool coverage = false;
+    bool json = false;
     bool cuts = false;
     bool calm = false;
     std::uint64_t pairs = 0;
     std::vector<std::uint64_t> cut_at;
-    app.add_option("--lines", lines, "How much of a failure's trace is printed")->capture_default_str();
+    std::string regressions;
+    app.add_option("--seed", first, "The first seed")->capture_default_str();
+    app.add_option("--seeds", count, "How many")->capture_default_str();
+    app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
+    app.add_flag("--calm", calm, "No faults and nobody who means ill: the same town on good days");
+    app.add_option("--regressions", regressions, "The seeds that this file lists: those that once found something")
+        ->check(CLI::ExistingFile);
+    app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
+    app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
+    app.add_option("--cut", cut_at, "The main story with the power cut at these calls");
+    app.add_flag("--tell", tell, "Print the last things that happened in each world");
+    app.add_option("--lines", lines, "How many of them")->capture_default_str();
+    app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
+    app.add_flag("--json", json, "Print the totals as one JSON object");
 #ifdef LOCKER_CANARIES
     std::uint64_t within = 0;
     app.add_option("--canaries", within, "Every deliberate defect must be found within so many seeds");
 #endif
-    std::string regressions;
-    app.add_option("--regressions", regressions, "Run the seeds that this file lists: those that once found something")
-        ->check(CLI::ExistingFile);
-    auto* seed = app.add_option("--seed", first, "Run this seed alone, or the first of --seeds");
-    auto* count = app.add_option("--seeds", seeds, "How many seeds")->capture_default_str();
-    app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
-    app.add_flag("--tell", tell, "Print the last things that happened, and the run's hash");
-    app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
-    app.add_flag("--calm", calm, "No faults and nobody who means ill: the same town on good days");
-    app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
-    app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
-    app.add_option("--cut", cut_at, "With --cuts: only at these calls");
+    app.footer(
+        "Exit code: 0 nothing is wrong, 1 a violation: its seed, the last events and how to replay it are printed.");
     CLI11_PARSE(app, argc, argv);
-    one = seed->count() > 0 && count->count() == 0;
 
 #ifdef LOCKER_CANARIES
     if (within > 0) {
         return canaries(within, days);
     }
 #endif
+    if (cuts || pairs > 0 || !cut_at.empty()) {
+        return cut_story(first, cuts, pairs, cut_at);
+    }
+    std::vector<std::uint64_t> seeds;
+    if (!regressions.empty()) {
+        seeds = listed(regressions);
+    }
+    for (std::uint64_t s = first; regressions.empty() && s < first + count; ++s) {
+        seeds.push_back(s);
+    }
     totals all;
     const auto began = std::chrono::steady_clock::now();
-    if (cuts || pairs > 0 || !cut_at.empty()) {
-        sim::town_options plain;
-        plain.seed = first;
-        plain.faults = false;
-        plain.story_only = true;
-        const auto whole = sim::run_town(plain);
-        if (!whole.violation.empty()) {
-            return failed(plain, whole, "--cuts");
+    for (const auto s : seeds) {
+        sim::town_options o;
+        o.seed = s;
+        o.days = days;
+        o.tell = tell;
+        o.faults = !calm;
+        const auto r = sim::run_town(o);
+        all.add(r);
+        if (!r.violation.empty()) {
+            return failed(o, r, fmt::format("--seed {} --days {}{}", s, days, calm ? " --calm" : ""));
         }
-        const auto run = [&](const std::vector<std::uint64_t>& at) {
-            auto o = plain;
-            o.cuts = at;
-            const auto r = sim::run_town(o);
-            all.add(r);
-            return r.violation.empty() ? 0 : failed(o, r, fmt::format("--cut {} --seed {}", fmt::join(at, " "), first));
-        };
-        if (!cut_at.empty()) {
-            return run(cut_at);
+        if (tell) {
+            print_end(r.trace);
         }
-        for (std::uint64_t at = 1; cuts && at <= whole.port_calls; ++at) {
-            if (run({at}) != 0) {
-                return 1;
-            }
-        }
-        sim::chance_source rng(first);
-        for (std::uint64_t i = 0; i < pairs; ++i) {
-            const auto at = static_cast<std::uint64_t>(rng.between(1, static_cast<std::int64_t>(whole.port_calls)));
-            if (run({at, at + static_cast<std::uint64_t>(rng.between(1, 60))}) != 0) {
-                return 1;
-            }
-        }
-        std::cout << fmt::format("{} runs of the main story, {} calls of ports each, none wrong\n", all.runs,
-                                 whole.port_calls);
-    } else if (!regressions.empty()) {
-        std::ifstream file(regressions);
-        for (std::string line; std::getline(file, line);) {
-            if (line.empty() || line.front() == '#') {
-                continue;
-            }
-            sim::town_options o;
-            o.seed = std::stoull(line);  // a line is a seed, and what it once found
-            o.days = days;
-            const auto r = sim::run_town(o);
-            all.add(r);
-            if (!r.violation.empty()) {
-                return failed(o, r, fmt::format("--seed {} --days {}", o.seed, days));
-            }
-        }
-        std::cout << fmt::format("{} seeds that once found something: none does\n", all.runs);
-    } else {
-        const std::uint64_t last = one ? first : first + seeds - 1;
-        for (std::uint64_t s = first; s <= last; ++s) {
-            sim::town_options o;
-            o.seed = s;
-            o.days = days;
-            o.tell = tell;
-            o.faults = !calm;
-            const auto r = sim::run_town(o);
-            all.add(r);
-            if (!r.violation.empty()) {
-                return failed(o, r, fmt::format("--seed {} --days {}", s, days));
-            }
-            if (tell) {
-                for (const auto& line : r.trace) {
-                    std::cout << line << "\n";
-                }
-            }
-            if (one || tell) {
-                std::cout << fmt::format("seed {} hash {:016x}\n", s, r.hash);
-            } else if (s % 100 == 0) {
-                std::cerr << fmt::format("\r{} seeds, {} cabinet-days ", s - first + 1, all.days) << std::flush;
-            }
-        }
-        const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-        std::cout << fmt::format(
-            "\n{} seeds, {} cabinet-days, {} stories, {} openings in {:.1f} s: {:.0f} cabinet-days a second and core\n",
-            all.runs, all.days, all.stories, all.openings, took, static_cast<double>(all.days) / took);
     }
+    const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    if (json) {
+        std::cout << all.json(took) << "\n";
+        return 0;
+    }
+    std::cout << fmt::format(
+        "{} seeds, {} cabinet-days, {} stories, {} openings, hash {:016x}\n"
+        "{:.1f} s: {:.0f} cabinet-days a second and core\n",
+        all.runs, all.days, all.stories, all.openings, all.hash, took, static_cast<double>(all.days) / took);
     if (coverage) {
         for (const auto& [what, n] : all.met) {
             std::cout << fmt::format("{:12}  {}\n", n, what);

@@ -30,7 +30,10 @@ actor town::trouble() {
          }},
         {"board_silent", &swarm::boards, [](town& t, std::int64_t lasts) { t.board_silent_for(t.any_board(), lasts); }},
         {"board_rebooted", &swarm::boards,
-         [](town& t, std::int64_t) { t.board_silent_for(t.any_board(), t.world_.rng.between(100, 3000)); }},
+         [](town& t, std::int64_t) {
+             const auto board = t.any_board();
+             t.board_silent_for(board, t.world_.rng.between(100, 3000));
+         }},
         {"board_flaky", &swarm::boards,
          [](town& t, std::int64_t lasts) {
              auto& b = t.hardware_.boards[t.any_board()];
@@ -78,7 +81,8 @@ actor town::trouble() {
          [](town& t, std::int64_t lasts) {
              t.auditor_.clock_faulty = true;
              t.process_->clock.synchronised = t.world_.rng.chance(300);
-             t.process_->clock.offset_ms = t.world_.rng.between(-3, 3) * (t.world_.rng.chance(500) ? day : minute);
+             const std::int64_t unit = t.world_.rng.chance(500) ? day : minute;
+             t.process_->clock.offset_ms = t.world_.rng.between(-3, 3) * unit;
              t.world_.after(lasts, [&t] { t.process_->clock.right(); });
          }},
         {"clock_drifts", &swarm::clock,
