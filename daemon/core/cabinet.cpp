@@ -382,7 +382,7 @@ effects cabinet::conclude(work&& w, const input& in) {
         return settle(w);
     }
     if (state_.l.storage_failed && !is_request(in) && w.now.mono_ms < state_.l.retry_at) {
-        wake_at_ = std::min(wake_at_, state_.l.retry_at);
+        wake_at_ = state_.l.retry_at;  // not the deadline that is past: it cannot be met before then
         return {};
     }
     m.age = w.age;

@@ -411,10 +411,15 @@ std::optional<refusal> hindrance(const work& w, int compartment) {
     int pending = 0;
     const auto reads = contact_of(w, compartment);
     for (const auto& [id, o] : w.s.d.openings) {
-        // Open already. Not for ever: a contact that went bad must not stop an authorised opening.
-        if (o.compartment == compartment && o.opened_at >= 0 && reads.known && reads.open &&
-            w.age - o.opened_at < w.config.rules.held_open) {
-            return refusal{error_code::busy, fmt::format("door {} is open already", compartment)};
+        if (o.compartment == compartment && o.opened_at >= 0 && reads.known) {
+            // Open already. Not for ever: a contact that went bad must not stop an authorised opening.
+            if (reads.open && w.age - o.opened_at < w.config.rules.held_open) {
+                return refusal{error_code::busy, fmt::format("door {} is open already", compartment)};
+            }
+            // Its closing does not count yet: a second opening now would lend it its own time.
+            if (!reads.open) {
+                return refusal{error_code::busy, fmt::format("door {} was shut this very moment", compartment)};
+            }
         }
         if (o.result != outcome::pending) {
             continue;

@@ -94,9 +94,9 @@ actor town::trouble() {
          }},
         {"disk", &swarm::disk,
          [](town& t, std::int64_t lasts) {
-             t.disk_.write_fails = static_cast<int>(t.world_.rng.between(0, 20'000));
-             t.disk_.sync_fails = static_cast<int>(t.world_.rng.between(0, 50'000));
-             t.disk_.read_fails = static_cast<int>(t.world_.rng.between(0, 500));
+             t.disk_.write_fails = static_cast<int>(t.world_.rng.between(0, 100'000));
+             t.disk_.sync_fails = static_cast<int>(t.world_.rng.between(0, 300'000));
+             t.disk_.read_fails = static_cast<int>(t.world_.rng.between(0, 20'000));
              t.world_.after(lasts, [&t] { t.disk_.write_fails = t.disk_.sync_fails = t.disk_.read_fails = 0; });
          }},
         {"disk_full", &swarm::full,

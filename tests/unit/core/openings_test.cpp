@@ -390,3 +390,18 @@ TEST_CASE("a door seen open while its pulse is still ordered: the outcome waits 
     CHECK(b.count("opening.opened") == 2);
     CHECK(ok(b.last_answer));
 }
+
+TEST_CASE("two bounces in a row are no collection: who comes back before the door has rested waits for that moment") {
+    bench b;
+    const int n = b.put_in("d1");
+    for (int i = 0; i < 2; ++i) {
+        REQUIRE(ok(b.enter(b.code("d1", 0))));
+        b.pass(900);
+        b.door(n, false);
+        b.pass(300);
+        CHECK(code_of(b.enter(b.code("d1", 1))) == "busy");
+        b.pass(1000);
+    }
+    CHECK(b.count("deposit.retrieved") == 0);
+    CHECK(b.last_event("opening.closed").at("bounced").as_bool());
+}

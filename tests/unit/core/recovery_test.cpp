@@ -170,3 +170,18 @@ TEST_CASE("a stop that cannot be recorded is told all the same") {
     b.feed(stop{});
     CHECK(b.retained.at("locker/v1/c1/status") == R"({"online":false})");
 }
+
+TEST_CASE("a door that was shut while nobody watched: its old opening ends before a new one begins") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.start();  // killed in between
+    b.door(n, false);
+    b.pass(500);
+    (void)b.enter(b.code("d1", 1));
+    b.pass(900);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(b.count("deposit.retrieved") == 0);
+    CHECK(ok(b.enter(b.code("d1", 1))));
+}

@@ -109,3 +109,13 @@ TEST_CASE("nothing is begun after the stop") {
     CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "busy");
     CHECK(b.pulses.empty());
 }
+
+TEST_CASE("a deadline that passes while the store fails is looked at when it is tried again, not in a busy loop") {
+    bench b;
+    b.disk.fail = commit_error::full;
+    (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});
+    b.pass(1200);     // tried once more
+    b.door(1, true);  // forced: said half a second later
+    b.pass(600);
+    CHECK(b.core->wake_at() > b.now.mono_ms);
+}
