@@ -24,12 +24,10 @@ struct vfs_calls {
             return SQLITE_IOERR_READ;
         }
         if (file.owner->fails(file.owner->read_fails)) {
+            // A read cut short is an error here, as in SQLite's own layer over read(2): one that silently gave zeros
+            // for what was written would be a medium that lies, and about those nothing is promised.
             file.owner->world_.note("disk.read_failed");
-            if (file.owner->world_.rng.chance(500)) {
-                return SQLITE_IOERR_READ;
-            }
-            std::memset(into, 0, static_cast<std::size_t>(amount));
-            return SQLITE_IOERR_SHORT_READ;
+            return SQLITE_IOERR_READ;
         }
         const auto& bytes = file.node->bytes;
         const auto from = std::min(bytes.size(), static_cast<std::size_t>(at));

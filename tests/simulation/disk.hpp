@@ -1,5 +1,5 @@
 // A file system in memory under SQLite that keeps what was synced. At a power cut each sector of what was written since
-// is kept, dropped or torn, by chance. Any call can fail: I/O error, full disk, short read.
+// is kept, dropped or torn, by chance. Any call can fail: I/O error, full disk; any sync can be slow.
 #pragma once
 
 #include <sqlite3.h>

@@ -8,6 +8,9 @@
 namespace test_bench {
 
 std::optional<std::string> memory_store::find(std::string_view kind, std::string_view key) const {
+    if (unreadable) {
+        throw archive_error("told to fail");
+    }
     const auto k = kinds.find(std::string(kind));
     if (k == kinds.end()) {
         return std::nullopt;
@@ -26,6 +29,9 @@ std::vector<std::pair<std::string, std::string>> memory_store::all(std::string_v
 
 std::vector<ledger_row> memory_store::rows(std::uint64_t from, std::uint64_t to, std::uint64_t limit) const {
     std::vector<ledger_row> out;
+    if (unreadable) {
+        throw archive_error("told to fail");
+    }
     for (const auto& row : ledger) {
         if (row.sequence >= from && row.sequence <= to && out.size() < limit) {
             out.push_back(row);

@@ -19,6 +19,7 @@ using namespace locker::core;
 class memory_store : public store {
 public:
     commit_error fail = commit_error::none;
+    bool unreadable = false;  // find and rows throw
     int commits = 0;
     int hints = 0;
     std::map<std::string, std::map<std::string, std::string>> kinds;

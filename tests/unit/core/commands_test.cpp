@@ -266,3 +266,94 @@ TEST_CASE("a trusted clock that runs away does not take the floor with it, unles
     CHECK(code_of(c.open({{"act", "open"}, {"cmp", 2}, {"iat", s - day / 1000}, {"exp", s - day / 1000 + 60}})) ==
           "expired");
 }
+
+TEST_CASE("only a reservation whose door was never pulsed can be cancelled") {
+    bench b;
+    CHECK(code_of(b.command("cancel", {{"deposit", "none"}})) == "unknown_deposit");
+    b.line_answers = false;
+    (void)b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}});
+    CHECK(code_of(b.command("cancel", {{"deposit", "d1"}})) == "busy");
+    b.feed(pulse_report{b.pulses.back().opening, 1, pulse_result::not_sent});
+    b.line_answers = true;
+    b.line_says = pulse_result::not_sent;
+    b.pass(10 * second);
+    CHECK(code_of(b.last_answer) == "board_lost");
+    CHECK(ok(b.command("cancel", {{"deposit", "d1"}})));
+    CHECK(b.count("deposit.cancelled") == 1);
+    CHECK(b.compartment(1).at("use").as_string() == "vacant");
+    CHECK(code_of(b.command("cancel", {{"deposit", "d1"}})) == "wrong_state");
+    CHECK(code_of(b.command("confirm", {{"deposit", "d1"}})) == "wrong_state");
+    CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})) == "wrong_state");
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "d1"}})) == "wrong_state");
+}
+
+TEST_CASE("a collect grant names its deposit, may name its door, and works within the grace") {
+    bench b;
+    const int n = b.put_in("d1");
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "none"}})) == "unknown_deposit");
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "d1"}, {"cmp", n + 1}})) == "wrong_state");
+    b.line_says = pulse_result::not_sent;
+    (void)b.open({{"act", "deposit"}, {"dep", "d2"}, {"kind", "return"}});
+    b.pass(10 * second);
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "d2"}})) == "wrong_state");  // nothing was put in
+    b.line_says = pulse_result::done;
+    CHECK(ok(b.open({{"act", "collect"}, {"dep", "d1"}, {"cmp", n}})));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(2000);
+    REQUIRE(b.count("deposit.retrieved") == 1);
+    CHECK(ok(b.open({{"act", "collect"}, {"dep", "d1"}})));  // forgot something
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(2 * minute);
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "d1"}})) == "wrong_state");
+}
+
+TEST_CASE("settle looks into what is suspected, or takes the deposit that it names into custody") {
+    bench b;
+    const int n = b.put_in("d1");
+    CHECK(code_of(b.open({{"act", "settle"}, {"cmp", 77}})) == "unknown_compartment");
+    CHECK(code_of(b.open({{"act", "settle"}, {"cmp", n}})) == "wrong_state");
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 77}})) == "unknown_compartment");
+    CHECK(ok(b.open({{"act", "settle"}, {"cmp", n}, {"dep", "d1"}})));
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(b.count("deposit.reclaimed") == 1);
+    CHECK(b.count("compartment.settled") == 1);
+    CHECK(b.compartment(n).at("use").as_string() == "vacant");
+}
+
+TEST_CASE("documents are verified, and refused by a release that carries none out") {
+    bench b;
+    CHECK(code_of(b.command("roster", {}, b.grant({{"act", "open"}, {"cmp", 1}}))) == "not_permitted");
+    CHECK(code_of(b.command("keys", {}, b.grant({{"act", "open"}, {"cmp", 1}, {"aud", "c2"}}))) == "wrong_audience");
+}
+
+TEST_CASE("the snapshot tells deposits, what was not confirmed in time, and alarms") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.pass(hour);
+    b.door(n, true);  // torn open
+    b.pass(second);
+    const auto s = b.command("snapshot", {}).at("result").as_object();
+    CHECK(s.at("deposits").as_array().at(0).as_object().at("unconfirmed").as_bool());
+    bool forced = false;
+    for (const auto& alarm : s.at("alarms").as_array()) {
+        forced = forced || alarm.as_string() == "forced/" + std::to_string(n);
+    }
+    CHECK(forced);
+    CHECK(boost::json::parse(b.core->snapshot(b.now)).at("deposits").as_array().size() == 1);
+    CHECK(b.command("replay", {{"from", 5000}, {"to", 6000}}).at("result").at("events").as_array().empty());
+}
+
+TEST_CASE("a core that is driven wrongly stops at once") {
+    bench b;
+    CHECK_THROWS_AS((void)b.core->step(b.now, commit_done{}), std::logic_error);
+    const auto out = b.core->step(
+        b.now,
+        message{"locker/v1/c1/command/disable",
+                envelope(b, "a", "locker/v1/c1/reply/me", R"(,"args":{"compartment":1,"reason":"x"})"), false, "", ""});
+    REQUIRE(std::holds_alternative<commit>(out.at(0)));
+    CHECK_THROWS_AS((void)b.core->step(b.now, tick{}), std::logic_error);
+}

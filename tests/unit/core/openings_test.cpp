@@ -405,3 +405,47 @@ TEST_CASE("two bounces in a row are no collection: who comes back before the doo
     CHECK(b.count("deposit.retrieved") == 0);
     CHECK(b.last_event("opening.closed").at("bounced").as_bool());
 }
+
+TEST_CASE("a quarantined lock is released by an opening of staff that works") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    for (int i = 0; i < 3; ++i) {
+        (void)b.enter(b.code("d1", 0));
+        b.pass(20 * second);
+    }
+    REQUIRE(b.compartment(n).at("lock").as_string() == "quarantined");
+    b.reacts = [&](int number) { b.door(number, true); };
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", n}})));
+    CHECK(b.count("lock.released") == 1);
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(b.count("opening.closed") == 2);
+    CHECK(b.compartment(n).at("lock").as_string() == "ok");
+    CHECK(b.compartment(n).at("use").as_string() == "occupied");
+}
+
+TEST_CASE("without a contact a settle is the staff's word") {
+    bench b({.contact = contact_kind::none});
+    CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})) == "");
+    b.pass(10 * second);
+    CHECK(code_of(b.last_answer) == "unknown_outcome");
+    REQUIRE(ok(b.command("confirm", {{"deposit", "d1"}})));
+    (void)b.open({{"act", "settle"}, {"cmp", 1}, {"dep", "d1"}});
+    b.pass(10 * second);
+    CHECK(b.count("compartment.settled") == 1);
+    CHECK(b.count("deposit.reclaimed") == 1);
+    CHECK(b.compartment(1).at("use").as_string() == "vacant");
+}
+
+TEST_CASE("a door that is being opened is busy for everybody else") {
+    bench b;
+    b.line_answers = false;
+    (void)b.open({{"act", "open"}, {"cmp", 1}});
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "busy");
+    for (int n = 2; n <= 6; ++n) {
+        (void)b.open({{"act", "open"}, {"cmp", n}});
+    }
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 6}})) == "busy");
+}

@@ -119,3 +119,36 @@ TEST_CASE("a deadline that passes while the store fails is looked at when it is 
     b.pass(600);
     CHECK(b.core->wake_at() > b.now.mono_ms);
 }
+
+TEST_CASE("what cannot be read opens nothing; it is tried again when it can") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.disk.unreadable = true;
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 1}})) == "storage_failed");
+    b.door(n, true);  // forced: recorded, but the outbox cannot read it back
+    b.pass(second);
+    CHECK(b.pulses.size() == 1);
+    b.disk.unreadable = false;
+    b.pass(5 * second);
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 2}})));
+}
+
+TEST_CASE("a state row that cannot be read stops the start with its kind") {
+    bench whole;
+    whole.put_in("d1");
+    REQUIRE(ok(whole.enter(whole.code("d1", 0))));
+    (void)whole.enter(whole.code("d1", 9));
+    for (const auto* kind : {"meta", "compartment", "deposit", "opening", "throttle"}) {
+        REQUIRE(!whole.disk.kinds[kind].empty());
+        for (const auto* text :
+             {"{", "[]",
+              R"({"state":"none","result":"none","lock":"none","head":"00","since":"x","charged_ms":"x","age":"x"})"}) {
+            memory_store damaged = whole.disk;
+            damaged.kinds[kind].begin()->second = text;
+            CHECK_THROWS_WITH_AS(cabinet(whole.config, damaged), doctest::Contains(kind), archive_error);
+        }
+    }
+    memory_store damaged = whole.disk;
+    damaged.kinds["opening"]["x"] = damaged.kinds["opening"].begin()->second;
+    CHECK_THROWS_AS(cabinet(whole.config, damaged), archive_error);
+}
