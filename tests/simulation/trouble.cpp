@@ -18,7 +18,7 @@ using contact = door::contact;
 }  // namespace
 
 actor town::trouble() {
-    static const std::array<fault, 17> faults{{
+    static const std::array<fault, 18> faults{{
         {"line_pulled", &swarm::line,
          [](town& t, std::int64_t lasts) {
              t.hardware_.line_pulled = true;
@@ -61,6 +61,12 @@ actor town::trouble() {
              auto& d = t.any_door();
              d.jammed = true;
              t.world_.after(lasts, [&d] { d.jammed = false; });
+         }},
+        {"door_torn_open", &swarm::contacts,
+         [](town& t, std::int64_t lasts) {
+             const int n = t.any_door().number;
+             t.hardware_.set_open(n);
+             t.world_.after(std::min(lasts, 10 * minute), [&t, n] { t.hardware_.shut(n); });
          }},
         {"broker_gone", &swarm::broker,
          [](town& t, std::int64_t lasts) {

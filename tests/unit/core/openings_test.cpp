@@ -448,4 +448,6 @@ TEST_CASE("a door that is being opened is busy for everybody else") {
         (void)b.open({{"act", "open"}, {"cmp", n}});
     }
     CHECK(code_of(b.open({{"act", "open"}, {"cmp", 6}})) == "busy");
+    CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})) == "busy");
+    CHECK(b.count("deposit.reserved") == 0);
 }

@@ -148,6 +148,9 @@ TEST_CASE("a state row that cannot be read stops the start with its kind") {
             CHECK_THROWS_WITH_AS(cabinet(whole.config, damaged), doctest::Contains(kind), archive_error);
         }
     }
+    memory_store headless = whole.disk;
+    headless.kinds["meta"].begin()->second = R"({"head":"00"})";
+    CHECK_THROWS_WITH_AS(cabinet(whole.config, headless), doctest::Contains("head"), archive_error);
     memory_store damaged = whole.disk;
     damaged.kinds["opening"]["x"] = damaged.kinds["opening"].begin()->second;
     CHECK_THROWS_AS(cabinet(whole.config, damaged), archive_error);
