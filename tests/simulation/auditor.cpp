@@ -118,6 +118,9 @@ void auditor::take(const locker::ledger_row& row, bool live) {
             fail("I4 opening " + std::to_string(id) + " has two outcomes: " + at->second.outcome + ", " + row.type);
         }
         at->second.outcome = row.type;
+        if (row.type == "opening.unknown" && at->second.why.act == "code") {
+            spent_[at->second.dep].unknown.try_emplace(at->second.why.issue, spent::doubtful{world_.now, 0});
+        }
     } else if (row.type == "deposit.reserved") {
         if (states_.count(dep) != 0) {
             fail("I10 deposit id used twice: " + dep);
@@ -201,7 +204,19 @@ void auditor::take_authorised(opening& o, const boost::json::object& data, bool 
         if (dep == o.dep) {
             o.why = {"code", dep, 0, "", INT64_MAX, issue};
             o.known_authority = true;
-            const auto& s = spent_[dep];
+            auto& s = spent_[dep];
+            if (front_ && locked_out()) {
+                const auto own = own_.find(dep);
+                if (door_ == 0 || (own != own_.end() && own->second.surely_empty(world_.now))) {
+                    fail("I3 a code opened a door while the keypad was locked out");
+                }
+            }
+            if (const auto doubt = s.unknown.find(issue); doubt != s.unknown.end()) {
+                const bool late = !clock_faulty && world_.now - doubt->second.since > 10 * minute + tolerance_ms;
+                if (++doubt->second.openings > 3 || late) {
+                    fail("I2 issue " + std::to_string(issue) + " of " + dep + " outlived its unknown outcome");
+                }
+            }
             const bool in_grace = s.closed_at != 0 && world_.now <= s.closed_at + grace_ms + tolerance_ms;
             o.grace = states_[dep] == "retrieved";
             if (o.grace && (!in_grace || s.last != issue)) {
@@ -293,18 +308,23 @@ void auditor::published(const std::string& type, std::uint64_t sequence, const s
     }
 }
 
-// The front's fast bucket, in true time: the cabinet's own never drains faster, so it may never be kinder.
-void auditor::answered(const std::string& code, bool front) {
+void auditor::answered(const std::string& code, bool front, int door) {
     if (!front || code != "wrong_code") {
         return;
     }
-    constexpr std::int64_t refill = 30 * minute;
-    fast_debt_ = std::max<std::int64_t>(0, fast_debt_ - (world_.now - debt_at_));
-    debt_at_ = world_.now;
-    if (fast_debt_ > 9 * refill + minute) {
-        fail("I6 an eleventh guess was judged within the time of ten");
+    if (door == 0) {
+        if (locked_out()) {
+            fail("I6 a guess was judged while the keypad must be locked out");
+        }
+        fast_.charge(world_.now);
+        slow_.charge(world_.now);
+    } else if (locked_out() && tenants_.count(door) != 0) {
+        auto& own = own_.try_emplace(tenants_[door], 5, 6 * hour).first->second;
+        if (own.surely_empty(world_.now)) {
+            fail("I6 a sixth guess at one deposit was judged within the time of five");
+        }
+        own.charge(world_.now);
     }
-    fast_debt_ += refill;
 }
 
 void auditor::somebody_found(int compartment, const std::string& wanted, const std::string& found) {

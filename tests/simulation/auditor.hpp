@@ -37,9 +37,11 @@ public:
     void process_started(const std::string& boot);
     void ledger_found(const std::vector<locker::ledger_row>& all);  // right after a start: what the disk really holds
     void process_ended();
-    void entering(const std::string& text, bool front) {
+    // `door`: as typed before the code; 0: none.
+    void entering(const std::string& text, bool front, int door) {
         entered_ = text;
         front_ = front;
+        door_ = door;
     }
     void entered() { entered_.clear(); }
 
@@ -49,7 +51,7 @@ public:
     void door_opened(int compartment);  // in truth
     void door_closed(int compartment, std::int64_t open_ms);
     void published(const std::string& type, std::uint64_t sequence, const std::string& payload);  // the broker has it
-    void answered(const std::string& code, bool front);
+    void answered(const std::string& code, bool front, int door);
 
     // ---- what people find
     void somebody_found(int compartment, const std::string& wanted, const std::string& found);
@@ -79,6 +81,11 @@ private:
         std::uint64_t next = 0;      // issues below it may not open again …
         std::int64_t closed_at = 0;  // … but for the grace after this closing
         std::optional<std::uint64_t> last;
+        struct doubtful {
+            std::int64_t since = 0;
+            int openings = 0;  // since then
+        };
+        std::map<std::uint64_t, doubtful> unknown;  // issues whose opening ended unknown
     };
     void take(const locker::ledger_row& row, bool live);
     void take_authorised(opening& o, const boost::json::object& data, bool live);
@@ -103,8 +110,29 @@ private:
     bool running_ = false;
     std::string entered_;
     bool front_ = false;
-    std::int64_t fast_debt_ = 0;
-    std::int64_t debt_at_ = 0;
+    int door_ = 0;
+    // A leaky bucket in true time: the cabinet's own never drains faster, so it may never be kinder.
+    class bucket {
+    public:
+        bucket(int capacity, std::int64_t interval) : full_(capacity * interval), interval_(interval) {}
+        [[nodiscard]] bool surely_empty(std::int64_t now) const {
+            return debt_ - (now - at_) > full_ - interval_ + minute;
+        }
+        void charge(std::int64_t now) {
+            debt_ = std::max<std::int64_t>(0, debt_ - (now - at_)) + interval_;
+            at_ = now;
+        }
+
+    private:
+        std::int64_t full_;
+        std::int64_t interval_;
+        std::int64_t debt_ = 0;
+        std::int64_t at_ = 0;
+    };
+    bucket fast_{10, 30 * minute};
+    bucket slow_{60, 12 * hour};
+    std::map<std::string, bucket> own_;  // of deposits, for door # code
+    [[nodiscard]] bool locked_out() const { return fast_.surely_empty(world_.now) || slow_.surely_empty(world_.now); }
 };
 
 }  // namespace sim

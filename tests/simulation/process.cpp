@@ -264,7 +264,7 @@ void process::end(bool power, bool clean) {
     auto waiting = std::move(waiting_);
     waiting_.clear();
     for (auto& [id, who] : waiting) {
-        world_.after(1, [answer = who.second] { answer("gone"); });
+        world_.after(1, [answer = who.answer] { answer("gone"); });
     }
     world_.power_lost = false;
     if (power) {
@@ -357,16 +357,18 @@ void process::enter(const std::string& via, const std::string& text, std::functi
     const auto id = ++entries_;
     const bool front = via == "keypad";
     world_.note("entry", via);
-    waiting_[id] = {front, std::move(answer)};
-    // As the auditor reads it: the nine digits alone.
+    // As the auditor reads it: the nine digits, and the door's number before them.
+    const auto hash = text.find('#');
+    const int door = hash == std::string::npos ? 0 : std::atoi(text.substr(0, hash).c_str());
+    waiting_[id] = {front, door, std::move(answer)};
     std::string digits;
-    for (const char c : text.substr(text.find('#') == std::string::npos ? 0 : text.find('#') + 1)) {
+    for (const char c : text.substr(hash == std::string::npos ? 0 : hash + 1)) {
         if (c != ' ') {
             digits.push_back(c);
         }
     }
-    run([this, id, via, text, digits, front] {
-        auditor_.entering(digits, front);
+    run([this, id, via, text, digits, front, door] {
+        auditor_.entering(digits, front, door);
         alive_->engine.enter(id, via, text);
         auditor_.entered();
     });
@@ -381,8 +383,8 @@ void process::answered(std::uint64_t entry, const std::string& reply) {
     const auto o = boost::json::parse(reply).as_object();
     const std::string code =
         o.at("ok").as_bool() ? "ok" : std::string(o.at("error").as_object().at("code").as_string().c_str());
-    auditor_.answered(code, at->second.first);
-    world_.after(1, [answer = at->second.second, code] { answer(code); });
+    auditor_.answered(code, at->second.front, at->second.door);
+    world_.after(1, [answer = at->second.answer, code] { answer(code); });
     waiting_.erase(at);
 }
 

@@ -96,7 +96,12 @@ private:
     std::int64_t busy_until_ = 0;
     std::uint64_t lives_ = 0;
     std::uint64_t entries_ = 0;
-    std::map<std::uint64_t, std::pair<bool, std::function<void(std::string)>>> waiting_;
+    struct visitor {
+        bool front = false;
+        int door = 0;  // as typed before a code; 0: none
+        std::function<void(std::string)> answer;
+    };
+    std::map<std::uint64_t, visitor> waiting_;
     bool farewell_ = false;
 };
 
