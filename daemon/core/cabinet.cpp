@@ -46,6 +46,16 @@ void refuse_request(work& w, const input& in, const refusal& why) {
 
 // ---- inputs that change the draft
 
+void handle_request(work& w, const input& in) {
+    if (const auto* e = std::get_if<entry>(&in)) {
+        handle_entry(w, *e);
+    } else if (const auto* m = std::get_if<message>(&in)) {
+        if (const auto name = topics(w.config.id).command_of(m->topic)) {
+            handle_command(w, *name, *m);
+        }
+    }
+}
+
 void take_start(work& w, const started& in, bool ledger_broken) {
     w.s.l.started_ms = w.wall;
     for (const auto& c : w.config.compartments) {
@@ -351,12 +361,9 @@ effects cabinet::step(moment now, const input& in) {
         }
         if (unstarted_) {
             take_start(w, *unstarted_, ledger_broken_);
-        } else if (const auto* m = std::get_if<message>(&in)) {
-            if (const auto name = topics(config_.id).command_of(m->topic)) {
-                handle_command(w, *name, *m);
-            }
-        } else if (const auto* e = std::get_if<entry>(&in)) {
-            handle_entry(w, *e);
+        } else if (is_request(in)) {
+            advance_openings(w);  // whoever asks is judged by what is so now, also when a tick is late
+            handle_request(w, in);
         } else if (std::holds_alternative<stop>(in)) {
             w.say(event_type::daemon_stopping, "", {});
         }

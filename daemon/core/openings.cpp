@@ -411,15 +411,12 @@ std::optional<refusal> hindrance(const work& w, int compartment) {
     int pending = 0;
     const auto reads = contact_of(w, compartment);
     for (const auto& [id, o] : w.s.d.openings) {
-        if (o.compartment == compartment && o.opened_at >= 0 && reads.known) {
-            // Open already. Not for ever: a contact that went bad must not stop an authorised opening.
-            if (reads.open && w.age - o.opened_at < w.config.rules.held_open) {
-                return refusal{error_code::busy, fmt::format("door {} is open already", compartment)};
-            }
-            // Its closing does not count yet: a second opening now would lend it its own time.
-            if (!reads.open) {
-                return refusal{error_code::busy, fmt::format("door {} was shut this very moment", compartment)};
-            }
+        // Open already, or shut so lately that the closing does not count yet: a second opening now would lend it its
+        // own time. Not for ever: a contact that went bad must not stop an authorised opening.
+        if (o.compartment == compartment && o.opened_at >= 0 && reads.known &&
+            w.age - o.opened_at < w.config.rules.held_open) {
+            return refusal{error_code::busy, fmt::format("door {} {}", compartment,
+                                                         reads.open ? "is open already" : "was shut this very moment")};
         }
         if (o.result != outcome::pending) {
             continue;
@@ -460,10 +457,13 @@ void authorise(work& w, const authority& a) {
         }
     }
     w.at(a.compartment).last_used = w.age;
-    // What an earlier opening with outcome unknown might still bring about is this one's from now on.
+    // What an earlier opening might still bring about is this one's from now on: of one with outcome unknown, and of
+    // one whose closing nobody could see and that was not open for long enough to count.
+    const bool in_sight = contact_of(w, a.compartment).known;
     std::erase_if(w.s.d.openings, [&](const auto& entry) {
         const opening& old = entry.second;
-        const bool ends = old.compartment == a.compartment && old.result != outcome::pending && old.opened_at < 0;
+        const bool ends = old.compartment == a.compartment && old.result != outcome::pending &&
+                          (old.opened_at < 0 || (!old.passed && !in_sight));
         if (ends) {
             w.s.l.running.erase(old.id);
         }

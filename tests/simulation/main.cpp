@@ -1,11 +1,14 @@
 // The simulation's program: seeds, one seed, exhaustive cuts of the main story, pairs of cuts.
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
+#include <csignal>
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 #include "hal/ports/canary.hpp"
 #include "tests/simulation/town.hpp"
@@ -13,6 +16,29 @@
 namespace {
 
 std::size_t lines = 60;  // of the trace of a failure
+
+// Whatever ends the program in the middle of a seed, or does not end: which seed it was is told.
+volatile std::sig_atomic_t broke = 0;
+std::string going_on;
+
+void told(int) {
+    if (broke++ == 0) {
+        static constexpr std::string_view what = "VIOLATION the program broke, or did not end in time\nagain: ";
+        (void)!write(STDOUT_FILENO, what.data(), what.size());
+        (void)!write(STDOUT_FILENO, going_on.data(), going_on.size());
+        (void)!write(STDOUT_FILENO, "\n", 1);
+    }
+    _exit(70);
+}
+
+sim::town_result run_town(const sim::town_options& o, const std::string& again) {
+    constexpr unsigned longest_s = 600;  // a seed takes a tenth of a second; with sanitizers or ten years some minutes
+    going_on = again;
+    alarm(longest_s);
+    auto out = sim::run_town(o);
+    alarm(0);
+    return out;
+}
 
 struct totals {
     std::uint64_t runs = 0;
@@ -108,11 +134,11 @@ void print_end(const std::deque<std::string>& trace) {
 
 int failed(sim::town_options o, const sim::town_result& r, const std::string& replay) {
     o.tell = true;
-    const auto again = sim::run_town(o);
+    const auto again = run_town(o, "scripts/simulate " + replay);
     std::cout << "VIOLATION " << r.violation << "\n";
     print_end(again.trace);
-    std::cout << "replay: " << replay << (again.violation == r.violation ? "" : "\nNOT REPRODUCED: " + again.violation)
-              << "\n";
+    std::cout << "again: scripts/simulate " << replay
+              << (again.violation == r.violation ? "" : "\nNOT REPRODUCED: " + again.violation) << "\n";
     return 1;
 }
 
@@ -135,7 +161,16 @@ int cut_story(std::uint64_t first, bool every, std::uint64_t pairs, const std::v
         return r.violation.empty() ? 0 : failed(o, r, fmt::format("--cut {} --seed {}", fmt::join(at, " "), first));
     };
     if (!only.empty()) {
-        return run(only);
+        if (only.front() < 1 || only.front() > whole.port_calls) {
+            std::cerr << fmt::format("--cut: the story makes calls 1 to {}\n", whole.port_calls);
+            return 64;
+        }
+        const int code = run(only);
+        if (code == 0) {
+            std::cout << fmt::format("the main story with the power cut at {}: nothing is wrong\n",
+                                     fmt::join(only, " and "));
+        }
+        return code;
     }
     for (std::uint64_t at = 1; every && at <= whole.port_calls; ++at) {
         if (run({at}) != 0) {
@@ -157,8 +192,9 @@ std::vector<std::uint64_t> listed(const std::string& file) {
     std::vector<std::uint64_t> out;
     std::ifstream in(file);
     for (std::string line; std::getline(in, line);) {
-        if (!line.empty() && line.front() != '#') {
-            out.push_back(std::stoull(line));  // a line is a seed, and what it once found
+        std::uint64_t seed = 0;  // a line is a seed, and what it once found
+        if (std::istringstream(line) >> seed) {
+            out.push_back(seed);
         }
     }
     return out;
@@ -199,6 +235,9 @@ int main(int argc, char** argv) {
     app.footer(
         "Exit code: 0 nothing is wrong, 1 a violation: its seed, the last events and how to replay it are printed.");
     CLI11_PARSE(app, argc, argv);
+    for (const int which : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGALRM}) {
+        (void)std::signal(which, told);
+    }
 
 #ifdef LOCKER_CANARIES
     if (within > 0) {
@@ -223,10 +262,11 @@ int main(int argc, char** argv) {
         o.days = days;
         o.tell = tell;
         o.faults = !calm;
-        const auto r = sim::run_town(o);
+        const auto again = fmt::format("--seed {} --days {}{}", s, days, calm ? " --calm" : "");
+        const auto r = run_town(o, "scripts/simulate " + again);
         all.add(r);
         if (!r.violation.empty()) {
-            return failed(o, r, fmt::format("--seed {} --days {}{}", s, days, calm ? " --calm" : ""));
+            return failed(o, r, again);
         }
         if (tell) {
             print_end(r.trace);

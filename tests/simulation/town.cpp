@@ -48,6 +48,8 @@ town_result town::run() {
         peace();
     } catch (const violation& v) {
         out.violation = v.what();
+    } catch (const std::exception& e) {
+        out.violation = std::string("the program broke: ") + e.what();
     }
     out.hash = world_.hash();
     out.port_calls = world_.port_calls;

@@ -451,3 +451,18 @@ TEST_CASE("a door that is being opened is busy for everybody else") {
     CHECK(code_of(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})) == "busy");
     CHECK(b.count("deposit.reserved") == 0);
 }
+
+TEST_CASE("a contact that chatters and never rests does not keep the owner out for ever") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.open({{"act", "collect"}, {"dep", "d1"}})));
+    std::string last = "busy";
+    for (int i = 0; i < 400 && last == "busy"; ++i) {
+        b.door(n, false);
+        b.pass(850);
+        last = code_of(b.open({{"act", "collect"}, {"dep", "d1"}}));
+        b.door(n, true);
+        b.pass(50);
+    }
+    CHECK(last.empty());
+}

@@ -185,3 +185,75 @@ TEST_CASE("a door that was shut while nobody watched: its old opening ends befor
     CHECK(b.count("deposit.retrieved") == 0);
     CHECK(ok(b.enter(b.code("d1", 1))));
 }
+
+TEST_CASE("two short openings across a gap of the contact's board are no long one") {
+    bench b;
+    b.config.boards = {"A", "B"};
+    for (auto& c : b.config.compartments) {
+        c.contact_board = 1;
+    }
+    bool seen = true;
+    b.start();
+    const auto say = [&] { b.feed(inputs_report{1, b.inputs, b.now.mono_ms}); };
+    say();
+    b.pass(1100);
+    b.reacts = [&](int n) {
+        b.inputs &= ~(1U << static_cast<unsigned>(n - 1));
+        if (seen) {
+            say();
+        }
+    };
+    REQUIRE(ok(b.open({{"act", "deposit"}, {"dep", "d1"}, {"kind", "return"}})));
+    b.pass(4000);
+    b.inputs |= 1U;
+    say();
+    b.pass(2000);
+    REQUIRE(b.count("deposit.deposited") == 1);
+
+    REQUIRE(ok(b.open({{"act", "collect"}, {"dep", "d1"}})));
+    b.pass(300);
+    b.board(1, false);
+    seen = false;
+    b.inputs |= 1U;  // a spring door: open for 0.3 s, nobody sees it shut
+    b.pass(5000);
+    (void)b.open({{"act", "collect"}, {"dep", "d1"}});
+    b.pass(200);
+    b.board(1, true);
+    b.pass(200);
+    b.inputs |= 1U;  // open for 0.4 s
+    say();
+    b.pass(3000);
+    CHECK(b.count("deposit.retrieved") == 0);
+}
+
+TEST_CASE("two short openings, one before a start and one before the contact was read, are no long one") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(300);
+    b.inputs |= 1U << static_cast<unsigned>(n - 1);  // shut while lockerd is dead
+    b.now.mono_ms += 5000;
+    b.now.wall_ms += 5000;
+    b.core = std::make_unique<cabinet>(b.config, b.disk);
+    b.feed(started{"epoch-x", b.boot, b.clock_trusted});
+    b.reacts = [&](int k) { b.inputs &= ~(1U << static_cast<unsigned>(k - 1)); };
+    (void)b.enter(b.code("d1", 1));
+    b.pass(50);
+    b.feed(inputs_report{0, b.inputs, b.now.mono_ms});
+    b.pass(300);
+    b.door(n, false);
+    b.pass(3000);
+    CHECK(b.count("deposit.retrieved") == 0);
+}
+
+TEST_CASE("who asks first after the store was mended is judged by how things stand now") {
+    bench b;
+    const int n = b.put_in("d1");
+    REQUIRE(ok(b.enter(b.code("d1", 0))));
+    b.pass(500);
+    b.disk.fail = commit_error::failed;
+    b.door(n, false);
+    b.pass(600000);
+    b.disk.fail = commit_error::none;
+    CHECK(code_of(b.open({{"act", "collect"}, {"dep", "d1"}})) != "busy");
+}
