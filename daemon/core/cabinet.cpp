@@ -126,6 +126,8 @@ void advance_deposits(work& w) {
                 d.overdue = true;
                 w.say(event_type::deposit_overdue, subject_of(d.compartment), data_of(d));
                 if (sick(canary::overdue_is_given_up)) {
+                    w.say(event_type::deposit_expired, subject_of(d.compartment), data_of(d));
+                    suspect(w, w.at(d.compartment), "overdue");
                     end_deposit(w, d, deposit_state::expired, 0);
                 }
             }

@@ -388,10 +388,12 @@ std::optional<refusal> check_grant(work& w, const grant& g, channel from) {
     if (g.aud != w.config.id) {
         return refusal{error_code::wrong_audience, "aud: not this cabinet"};
     }
-    if (from == channel::mqtt && g.epoch != w.s.l.epoch) {
+    const bool earlier_start = g.epoch && g.epoch != w.s.l.epoch && !sick(canary::old_epochs_open);
+    const bool for_the_front = !g.epoch && !sick(canary::any_channel);
+    if (from == channel::mqtt && (earlier_start || for_the_front)) {
         return refusal{error_code::stale_epoch, "epoch: must be the one in `status`"};
     }
-    if (from == channel::local && g.epoch) {
+    if (from == channel::local && g.epoch && !sick(canary::any_channel)) {
         return refusal{error_code::stale_epoch, "epoch: a grant with one is for MQTT only"};
     }
     std::int64_t now_s = w.wall / 1000;

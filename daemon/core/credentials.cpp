@@ -7,6 +7,7 @@
 
 #include "daemon/core/commands.hpp"
 #include "daemon/core/openings.hpp"
+#include "hal/ports/canary.hpp"
 #include "protocol/code.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -101,6 +102,9 @@ void charge_wrong_code(work& w, const code_attempt& attempt) {
 // A locked-out entry takes nothing but `door # code`, charged to the bucket of the deposit behind that door. Null: it
 // is judged, and right.
 std::optional<error_code> judge_locked_out(work& w, const code_attempt& attempt, const std::vector<match>& found) {
+    if (sick(canary::lock_out_spares_right_codes) && !found.empty()) {
+        return std::nullopt;
+    }
     if (attempt.compartment == 0) {
         return error_code::locked_out;
     }
@@ -111,6 +115,9 @@ std::optional<error_code> judge_locked_out(work& w, const code_attempt& attempt,
     }
     if (d == nullptr || d->own.empty(w.age, deposit_capacity, deposit_refill)) {
         return error_code::locked_out;
+    }
+    if (found.empty() && sick(canary::guesses_at_a_door_are_free)) {
+        return error_code::wrong_code;
     }
     if (found.empty()) {
         d->own.charge(w.age, deposit_refill);

@@ -38,7 +38,7 @@ void send_pulse(work& w, const opening& o, progress& p) {
 // The code is spent: its door is seen open. A bounce takes this back.
 void spend(work& w, const opening& o) {
     auto* d = w.find_deposit(o.deposit);
-    if (d != nullptr && o.issue && !o.grace) {
+    if (d != nullptr && o.issue && !o.grace && !sick(canary::code_not_spent)) {
         d->spent_issue = o.issue;
         d->issue_next = *o.issue + 1;
         d->unknown_issue.reset();
@@ -216,7 +216,8 @@ void conclude_jammed(work& w, opening& o) {
     // Its door may have been open under an earlier opening: then something may lie here, and nothing moves.
     const bool untouched = d != nullptr && !d->pulsed && !c.doubt;
     o.result = outcome::jammed;
-    w.say(event_type::opening_jammed, subject_of(o.compartment), data_of(o, d));
+    w.say(sick(canary::jammed_is_called_opened) ? event_type::opening_opened : event_type::opening_jammed,
+          subject_of(o.compartment), data_of(o, d));
     w.count("openings.jammed");
     c.last_used = w.age;
     ++c.jams;

@@ -14,7 +14,7 @@ actor town::attacker() {
     while (!peaceful_) {
         co_await pause{world_, world_.rng.between(1, 240) * minute};
         ++world_.met["attack"];
-        switch (world_.rng.below(9)) {
+        switch (world_.rng.below(10)) {
             case 0:
                 guess();
                 break;
@@ -39,23 +39,67 @@ actor town::attacker() {
             case 7:
                 stolen_code();
                 break;
+            case 8:
+                over_a_restart();
+                break;
             default:
-                if (!slips_.empty()) {  // a QR code that was used, at the front, again
-                    ++world_.met["attack.slip_again"];
-                    const auto i = world_.rng.below(static_cast<std::int64_t>(slips_.size()));
-                    (void)type("scanner", slips_[static_cast<std::size_t>(i)]);
-                }
+                slip_again();
         }
     }
 }
 
-// Guesses with a right check digit, at the keypad.
+// Guesses with a right check digit, at the keypad, and then at one door. Who can, pulls the plug in between, and sets
+// the clock on.
 actor town::guess() {
-    for (int i = 0; i < 30; ++i) {
+    const bool pulls = swarm_.powers || swarm_.kills;
+    const int n = any_door().number;
+    for (int i = 0; i < 40; ++i) {
         const auto eight = static_cast<std::uint32_t>(world_.rng.below(100'000'000));
         const auto nine = fmt::format("{:08}{}", eight, locker::luhn_digit(eight));
-        (void)type("keypad", nine);
+        (void)type("keypad", i < 30 ? nine : fmt::format("{}#{}", n, nine));
         co_await pause{world_, world_.rng.between(100, 4000)};
+        if (i == 15 && pulls) {
+            if (swarm_.clock && world_.rng.chance(500)) {
+                auditor_.clock_faulty = true;
+                process_->clock.synchronised = false;
+                process_->clock.offset_ms = world_.rng.between(1, 30) * day;
+                world_.after(hour, [this] { process_->clock.right(); });
+            }
+            process_->power();
+            co_await pause{world_, 2 * minute};
+        }
+    }
+}
+
+// A genuine grant, kept back until the cabinet was started anew.
+actor town::over_a_restart() {
+    const int n = any_door().number;
+    const std::string old = token("open", "", n, false);
+    if (!swarm_.kills) {
+        co_return;
+    }
+    process_->kill();
+    co_await pause{world_, world_.rng.between(5000, 40'000)};
+    ++world_.met["attack.over_a_restart"];
+    (void)command("open", {}, old);
+}
+
+// A QR code that was used, or not, at the front, by who photographed it. A genuine one gives the papers: it is what it
+// is for.
+actor town::slip_again() {
+    if (slips_.empty()) {
+        co_return;
+    }
+    ++world_.met["attack.slip_again"];
+    const auto [slip, dep] =
+        slips_[static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(slips_.size())))];
+    answer a = type("scanner", slip);
+    const std::string said = co_await a;
+    co_await pause{world_, 3000};
+    const int n = where(dep);
+    if (said == "ok" && n != 0) {
+        take_out(n, dep);
+        hardware_.shut(n);
     }
 }
 
@@ -109,6 +153,20 @@ actor town::held_back() {
     const std::string reply = co_await sent;
     co_await pause{world_, 20'000};
     if (error_of(reply) == "ok") {  // the cabinet's clock was wrong
+        hardware_.shut(n);
+    }
+}
+
+// A code over somebody's shoulder, typed again when they have gone.
+actor town::photographed(std::string text, std::string dep) {
+    ++world_.met["attack.photographed"];
+    co_await pause{world_, world_.rng.between(2, 40) * minute};
+    answer a = type("keypad", text);
+    const std::string said = co_await a;
+    co_await pause{world_, 3000};
+    const int n = where(dep);
+    if (said == "ok" && n != 0) {
+        take_out(n, dep);
         hardware_.shut(n);
     }
 }

@@ -31,6 +31,16 @@ std::string digest_of(const locker::ledger_row& r) {
     return {reinterpret_cast<const char*>(out), sizeof out};
 }
 
+std::string hex(const locker::digest256& d) {
+    std::string out;
+    for (const auto byte : d) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        out.push_back(digits[byte >> 4U]);
+        out.push_back(digits[byte & 15U]);
+    }
+    return out;
+}
+
 std::string bytes(const locker::digest256& d) {
     return {reinterpret_cast<const char*>(d.data()), d.size()};
 }
@@ -54,7 +64,8 @@ void auditor::fail(const std::string& what) const {
     throw violation(what);
 }
 
-void auditor::process_started(const std::string&) {
+void auditor::process_started(const std::string& epoch) {
+    epoch_ = epoch;
     ++run_;
     running_ = true;
 }
@@ -105,6 +116,7 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         o.compartment = compartment;
         o.dep = dep;
         o.by = text_of(data, "by");
+        o.purpose = text_of(data, "purpose");
         o.authorised_at = world_.now + world_.held_up_ms;
         o.run = live ? run_ : run_ - 1;
         take_authorised(o, data, live);
@@ -118,6 +130,7 @@ void auditor::take(const locker::ledger_row& row, bool live) {
             fail("I4 opening " + std::to_string(id) + " has two outcomes: " + at->second.outcome + ", " + row.type);
         }
         at->second.outcome = row.type;
+        told_outcome(at->second, data);
         if (row.type == "opening.unknown" && at->second.why.act == "code") {
             spent_[at->second.dep].unknown.try_emplace(at->second.why.issue, spent::doubtful{world_.now, 0});
         }
@@ -144,6 +157,11 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         }
         tenants_[compartment] = dep;
         places_[dep] = compartment;
+    } else if (row.type == "opening.closed") {
+        const auto at = openings_.find(id);
+        if (at != openings_.end() && at->second.why.act == "code" && data.contains("bounced")) {
+            spent_[at->second.dep].next = spent_[at->second.dep].next_before;
+        }
     } else if (row.type == "compartment.suspected") {
         suspected_.insert(compartment);
     } else if (row.type == "compartment.settled") {
@@ -154,6 +172,17 @@ void auditor::take(const locker::ledger_row& row, bool live) {
             return;
         }
         const std::string was = states_[dep];
+        if ((state == "expired" || state == "cancelled") && (was != "reserved" || pulsed_.count(dep) != 0)) {
+            fail("I10 deposit " + dep + " was " + was + ", its door was opened, and it was given up as " + state);
+        }
+        if (state == "retrieved" || state == "reclaimed") {
+            const std::string purpose = state == "retrieved" ? "collect" : "settle";
+            const auto at = openings_.find(id);
+            if (at == openings_.end() || at->second.dep != dep || at->second.purpose != purpose ||
+                at->second.outcome.empty()) {
+                fail("I10 deposit " + dep + " became " + state + " by no opening of its own");
+            }
+        }
         const bool live_before = was == "reserved" || was == "deposited" || was == "confirmed";
         if (!live_before) {
             fail("I10 deposit " + dep + " was " + was + " and became " + state);
@@ -165,7 +194,32 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         if (state == "retrieved") {
             auto& s = spent_[dep];
             s.closed_at = world_.now;
+            if (const auto& by = openings_[id].why; by.act == "code") {  // also one that was called unknown at first
+                s.next = std::max(s.next, by.issue + 1);
+                s.last = by.issue;
+            }
         }
+    }
+}
+
+// What is told of a door is true, as far as its contact is.
+void auditor::told_outcome(opening& o, const boost::json::object& data) {
+    const bool opened = o.outcome == "opening.opened";
+    if (opened && unwired_.count(o.compartment) != 0) {
+        fail("I4 door " + std::to_string(o.compartment) + " has no contact, and was told to have opened");
+    }
+    const auto at = truly_opened_.find(o.compartment);
+    const bool truly = at != truly_opened_.end() && at->second >= o.authorised_at;
+    if (!contacts_faulty && !data.contains("recovered") && opened != truly &&
+        (opened || o.outcome == "opening.jammed")) {
+        fail("I4 " + o.outcome + " was told of door " + std::to_string(o.compartment) +
+             (truly ? ", which had opened" : ", which had not opened"));
+    }
+    if (opened && o.why.act == "code" && !o.grace) {
+        auto& s = spent_[o.dep];
+        s.next_before = s.next;
+        s.next = std::max(s.next, o.why.issue + 1);
+        s.last = o.why.issue;
     }
 }
 
@@ -187,6 +241,11 @@ void auditor::take_authorised(opening& o, const boost::json::object& data, bool 
         if (live && !clock_faulty && world_.true_wall() >= o.why.expires && !data.contains("after")) {
             fail("I3 grant " + o.why.jti + " had expired");
         }
+        const std::string via = text_of(data, "via");
+        if (live && !via.empty() && o.why.epoch != (via == "mqtt" ? epoch_ : "")) {
+            fail("I3 grant " + o.why.jti +
+                 (via == "mqtt" ? " is not for MQTT, or of an earlier start" : " is for MQTT alone"));
+        }
         const bool by_deposit = o.why.act == "deposit" || o.why.act == "collect";
         if (by_deposit ? o.why.dep != o.dep : o.why.compartment != o.compartment) {
             fail("I2 grant " + o.why.jti + " opens another door than its own");
@@ -202,7 +261,7 @@ void auditor::take_authorised(opening& o, const boost::json::object& data, bool 
     }
     for (const auto& [dep, issue] : typed->second) {
         if (dep == o.dep) {
-            o.why = {"code", dep, 0, "", INT64_MAX, issue};
+            o.why = {"code", dep, 0, "", INT64_MAX, issue, ""};
             o.known_authority = true;
             auto& s = spent_[dep];
             if (front_ && locked_out()) {
@@ -262,42 +321,31 @@ void auditor::pulse_left(int compartment, std::int64_t length_ms, std::int64_t l
         fail("I3 a pulse after the authority's end");
     }
     latest_[compartment] = world_.now;
+    pulsed_.insert(found->dep);
 }
 
 void auditor::door_opened(int compartment) {
-    for (auto at = openings_.rbegin(); at != openings_.rend(); ++at) {
-        if (at->second.compartment == compartment) {
-            if (at->second.known_authority && at->second.why.act == "code" && !at->second.grace) {
-                auto& s = spent_[at->second.dep];
-                s.last = at->second.why.issue;  // counted as spent once it was open for long enough: door_closed
-            }
-            return;
-        }
-    }
+    truly_opened_[compartment] = world_.now;
 }
 
-void auditor::door_closed(int compartment, std::int64_t open_ms) {
-    for (auto at = openings_.rbegin(); at != openings_.rend(); ++at) {
-        auto& o = at->second;
-        if (o.compartment == compartment) {
-            if (o.known_authority && o.why.act == "code" && !o.grace && o.outcome == "opening.opened" &&
-                open_ms > 1500 + tolerance_ms) {
-                spent_[o.dep].next = std::max(spent_[o.dep].next, o.why.issue + 1);
-            }
-            return;
-        }
-    }
-}
-
-void auditor::published(const std::string& type, std::uint64_t sequence, const std::string& payload) {
+void auditor::replayed(std::uint64_t sequence, const std::string& payload) {
     if (sequence == 0 || sequence > rows_.size()) {
         fail("I5 event " + std::to_string(sequence) + " was published before it was committed");
     }
     const auto& row = rows_[sequence - 1];
     const auto event = boost::json::parse(payload).as_object();
-    if (type != row.type ||
+    if (text_of(event, "sequence") != text_of(event, "id") || std::stoull(text_of(event, "sequence")) != sequence ||
+        text_of(event, "subject") != row.subject || text_of(event, "ledgerhead") != hex(row.hash) ||
+        text_of(event, "type") != "locker." + row.type ||
         boost::json::serialize(event.at("data")) != boost::json::serialize(boost::json::parse(row.data))) {
-        fail("I5 event " + std::to_string(sequence) + " is not what the ledger holds");
+        fail("I5 event " + std::to_string(sequence) + " is not told as the ledger holds it: " + payload);
+    }
+}
+
+void auditor::published(const std::string& type, std::uint64_t sequence, const std::string& payload) {
+    replayed(sequence, payload);
+    if (type != rows_[sequence - 1].type) {
+        fail("I5 event " + std::to_string(sequence) + " went to the topic of another type");
     }
     if (seen_.count(sequence) == 0) {
         if (sequence != next_published_) {

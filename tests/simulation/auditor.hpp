@@ -27,14 +27,16 @@ public:
         std::string jti;
         std::int64_t expires = INT64_MAX;  // true wall time
         std::uint64_t issue = 0;           // of a code
+        std::string epoch;                 // of a grant for MQTT; empty: for the cabinet's front
     };
+    void no_contact(int compartment) { unwired_.insert(compartment); }
     void issued_grant(const authority& a) { grants_[a.jti] = a; }
     void issued_code(const std::string& text, const std::string& dep, std::uint64_t issue) {
         codes_[text].insert({dep, issue});
     }
 
     // ---- the process
-    void process_started(const std::string& boot);
+    void process_started(const std::string& epoch);
     void ledger_found(const std::vector<locker::ledger_row>& all);  // right after a start: what the disk really holds
     void process_ended();
     // `door`: as typed before the code; 0: none.
@@ -48,17 +50,19 @@ public:
     // ---- ports
     void committed(const locker::transaction& tx);
     void pulse_left(int compartment, std::int64_t length_ms, std::int64_t longest_ms, int supply);
-    void door_opened(int compartment);  // in truth
-    void door_closed(int compartment, std::int64_t open_ms);
+    void door_opened(int compartment);                                                            // in truth
     void published(const std::string& type, std::uint64_t sequence, const std::string& payload);  // the broker has it
+    void replayed(std::uint64_t sequence, const std::string& payload);  // … or answered when asked again
     void answered(const std::string& code, bool front, int door);
 
     // ---- what people find
     void somebody_found(int compartment, const std::string& wanted, const std::string& found);
 
     // ---- the end
+    [[nodiscard]] bool behind() const { return next_published_ <= rows_.size(); }
     void drained(std::uint64_t head);
-    bool clock_faulty = false;  // the cabinet's clock has been wrong: expiry by true time proves nothing
+    bool contacts_faulty = false;  // a contact lied: what was told of doors proves nothing
+    bool clock_faulty = false;     // the cabinet's clock has been wrong: expiry by true time proves nothing
     [[nodiscard]] const std::map<std::string, std::string>& deposits() const { return states_; }
     [[nodiscard]] std::uint64_t head() const { return rows_.size(); }
     [[nodiscard]] std::uint64_t openings() const { return openings_.size(); }
@@ -76,10 +80,13 @@ private:
         bool known_authority = false;
         int run = 0;
         bool grace = false;
+        std::string purpose;
+        bool shut_since = false;  // the door's closing was told
     };
     struct spent {
-        std::uint64_t next = 0;      // issues below it may not open again …
-        std::int64_t closed_at = 0;  // … but for the grace after this closing
+        std::uint64_t next = 0;         // issues below it may not open again …
+        std::uint64_t next_before = 0;  // … which a bounce takes back
+        std::int64_t closed_at = 0;     // … but for the grace after this closing
         std::optional<std::uint64_t> last;
         struct doubtful {
             std::int64_t since = 0;
@@ -88,6 +95,7 @@ private:
         std::map<std::uint64_t, doubtful> unknown;  // issues whose opening ended unknown
     };
     void take(const locker::ledger_row& row, bool live);
+    void told_outcome(opening& o, const boost::json::object& data);
     void take_authorised(opening& o, const boost::json::object& data, bool live);
     [[noreturn]] void fail(const std::string& what) const;
 
@@ -97,6 +105,10 @@ private:
     std::set<std::string> used_grants_;
     std::vector<locker::ledger_row> rows_;  // acknowledged by the store: they may never go
     std::map<std::int64_t, opening> openings_;
+    std::map<int, std::int64_t> truly_opened_;  // compartment → when its door last opened
+    std::set<int> unwired_;                     // doors that nobody can see
+    std::set<std::string> pulsed_;              // deposits whose door was pulsed
+    std::string epoch_;
     std::map<int, std::int64_t> latest_;  // compartment → opening pulsed last
     std::map<std::string, spent> spent_;
     std::map<std::string, std::string> states_;  // deposit → state, as the ledger says

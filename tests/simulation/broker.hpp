@@ -23,8 +23,12 @@ public:
     int drops = 0;          // per mille of publishes after which the connection breaks
     int late = 0;           // per mille of commands that the network holds back, so that later ones overtake them
     std::int64_t slowest_ms = 80;
+    int usual_duplicates = 0;
+    int usual_late = 0;
     void calm() {
-        duplicates = drops = late = 0;
+        drops = 0;
+        duplicates = usual_duplicates;
+        late = usual_late;
         slowest_ms = 80;
     }
 

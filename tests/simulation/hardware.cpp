@@ -36,9 +36,9 @@ void hardware::shut(int number) {
     }
     d.open = false;
     world_.note("door.shut", std::to_string(number));
-    auditor_.door_closed(number, world_.now - d.opened_at);
     if (world_.rng.chance(300)) {  // the contact bounces
         d.bouncing = true;
+        ++world_.met["fault.contact_bounces"];
         world_.after(world_.rng.between(20, 400), [this, number] {
             at(number).bouncing = false;
             touch();
@@ -74,23 +74,33 @@ std::int64_t hardware::cost(const line_action& action, const locker::bus_setting
 line_answer hardware::execute(const line_action& action, const locker::bus_settings& bus) {
     if (action.what == line_action::kind::open) {
         world_.port_or_die(line_pulled ? "line.open_failed" : "line.open");
+        forget_drops();
         return line_pulled ? line_answer{line_result::not_sent, 0, false, "no such device"} : line_answer{};
     }
     if (line_pulled) {
         return {line_result::not_sent, 0, false, ""};
     }
-    const auto& b = boards[action.board];
+    auto& b = boards[action.board];
     if (b.silent || world_.rng.chance(b.garbled)) {
         world_.port_or_die("board.silent");
         return {line_result::silent, 0, true, ""};
     }
     line_answer answer;
+    if (action.what == line_action::kind::drop) {
+        b.dropped = true;
+    } else if (!b.dropped) {
+        throw violation("I9 a board was spoken to before its relays were dropped");
+    }
     if (action.what == line_action::kind::pulse) {
         energise(action.board, action.channel, action.length_ms, bus);
     } else if (action.what == line_action::kind::read) {
         answer.bits = inputs(action.board);
     }
-    if (world_.rng.chance(b.mute)) {
+    const bool moved = action.what == line_action::kind::pulse;
+    if (world_.rng.chance(moved ? std::max(b.mute, pulse_replies_lost) : b.mute)) {
+        if (moved) {
+            ++world_.met["fault.reply_lost_after_the_relay_moved"];
+        }
         world_.port_or_die("board.answer_lost");
         return {line_result::silent, 0, true, ""};
     }

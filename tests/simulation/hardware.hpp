@@ -28,8 +28,9 @@ struct door {
 
 struct relay_board {
     bool silent = false;
-    int garbled = 0;  // per mille of questions that do not arrive
-    int mute = 0;     // per mille of answers that do not arrive
+    bool dropped = false;  // its relays, since the line was opened
+    int garbled = 0;       // per mille of questions that do not arrive
+    int mute = 0;          // per mille of answers that do not arrive
 };
 
 class hardware {
@@ -39,6 +40,12 @@ public:
     std::vector<door> doors;
     std::vector<relay_board> boards;
     bool line_pulled = false;
+    int pulse_replies_lost = 0;  // per mille
+    void forget_drops() {
+        for (auto& b : boards) {
+            b.dropped = false;
+        }
+    }
     std::function<void()> changed;                  // something that a poll could see
     std::function<void(std::size_t board)> pulsed;  // the worst moment for a fault
 

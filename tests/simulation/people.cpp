@@ -17,7 +17,7 @@ answer town::type(const std::string& via, const std::string& text) {
 // A grant as a QR code at the front. It may be shown once more, or be photographed.
 answer town::show_slip(const std::string& act, const std::string& dep) {
     const std::string slip = token(act, dep, 0, true, true, 3600);
-    slips_.push_back(slip);
+    slips_.emplace_back(slip, dep);
     if (swarm_.clumsy && world_.rng.chance(300)) {
         world_.after(world_.rng.between(500, 60'000), [this, slip] { (void)type("scanner", slip); });
     }
@@ -131,6 +131,9 @@ actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
             if (locked_) {
                 text = std::to_string(where(dep)) + "#" + text;
             }
+            if (swarm_.attacker && world_.rng.chance(200)) {
+                photographed(text, dep);
+            }
             answer a = type("keypad", text);
             if (swarm_.clumsy && world_.rng.chance(50)) {
                 (void)type("keypad", text);  // presses twice
@@ -217,7 +220,7 @@ actor town::residents() {
 
 // Staff on their round: whatever is suspected is opened and settled.
 actor town::staff() {
-    for (;;) {
+    while (!peaceful_) {
         co_await pause{world_, world_.rng.between(3, 12) * hour};
         answer round(world_);
         settle_all(round);

@@ -224,8 +224,9 @@ void process::start() {
     try {
         alive_ = std::make_unique<one_life>(*this);
         const auto found = alive_->store.rows(1, UINT64_MAX, UINT64_MAX);
-        auditor_.process_started(clock.boot_id());
+
         auditor_.ledger_found(found);
+        hardware_.forget_drops();
     } catch (const power_cut&) {
         end(true);
         return;
@@ -240,7 +241,9 @@ void process::start() {
     }
     world_.note("process.start");
     world_.held_up_ms = 0;  // nobody waited yet
-    run([this] { alive_->engine.start("epoch-" + std::to_string(world_.rng.below(1'000'000'000))); });
+    const std::string epoch = "epoch-" + std::to_string(world_.rng.below(1'000'000'000));
+    auditor_.process_started(epoch);
+    run([this, epoch] { alive_->engine.start(epoch); });
     if (alive_ == nullptr) {
         return;
     }
@@ -386,6 +389,10 @@ void process::answered(std::uint64_t entry, const std::string& reply) {
     auditor_.answered(code, at->second.front, at->second.door);
     world_.after(1, [answer = at->second.answer, code] { answer(code); });
     waiting_.erase(at);
+}
+
+std::vector<locker::ledger_row> process::ledger() const {
+    return alive_->store.rows(1, UINT64_MAX, UINT64_MAX);
 }
 
 std::string process::status() const {

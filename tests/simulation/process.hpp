@@ -66,6 +66,7 @@ public:
     // What a keypad or scanner sends; the answer's error code, or "ok", comes when it comes.
     void enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer);
     [[nodiscard]] std::string status() const;
+    [[nodiscard]] std::vector<locker::ledger_row> ledger() const;
 
 private:
     class watched_store;

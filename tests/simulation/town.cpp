@@ -72,6 +72,13 @@ void town::build() {
         }
     }
     broker_.version_5 = rng.chance(500);
+    if (swarm_.boards) {
+        hardware_.pulse_replies_lost = 20;
+    }
+    if (swarm_.broker) {
+        broker_.duplicates = broker_.usual_duplicates = 30;
+        broker_.late = broker_.usual_late = 20;
+    }
     const int boards = options_.story_only ? 1 : static_cast<int>(rng.between(1, 3));
     locker::board_profile profile;
     profile.name = "simulated";
@@ -127,6 +134,9 @@ void town::wire(int number, std::size_t board, int channel, locker::core::cabine
     }
     d.channel = static_cast<unsigned>(channel);
     hardware_.doors.push_back(d);
+    if (!d.wired) {
+        auditor_.no_contact(number);
+    }
     locker::core::compartment_config c;
     c.number = number;
     c.size = static_cast<locker::box_size>(rng.below(3));
@@ -146,7 +156,8 @@ void town::peace() {
     // what had begun ends: people give up or go on within a few hours
     world_.run_until(world_.now + 6 * hour);
     for (const auto& d : hardware_.doors) {
-        if (world_.now - d.opened_at > 10 * minute) {  // nobody stands there any more
+        if (d.open && world_.now - d.opened_at > 10 * minute) {  // nobody stands there: staff answer the alarm
+            empty(d.number);
             hardware_.shut(d.number);
         }
     }
@@ -169,7 +180,13 @@ void town::peace() {
     }
     world_.run_until(world_.now + hour);
     check_retained();
-    auditor_.drained(auditor_.head());
+    for (int i = 0; i < 60 && auditor_.behind(); ++i) {  // somebody may be at a door this very moment
+        world_.run_until(world_.now + second);
+    }
+    const auto ledger = process_->ledger();
+    auditor_.ledger_found(ledger);
+    auditor_.drained(ledger.size());
+    check_replay(ledger.size());
 }
 
 int town::true_place(const std::string& dep) const {
@@ -179,6 +196,24 @@ int town::true_place(const std::string& dep) const {
         }
     }
     return 0;
+}
+
+// Every event can be had again.
+void town::check_replay(std::uint64_t head) {
+    std::uint64_t next = 1;
+    while (next <= head) {
+        answer sent = command("replay", {{"from", next}, {"to", head}});
+        std::string reply;
+        [](answer a, std::string& into) -> actor { into = co_await a; }(sent, reply);
+        world_.run_until(world_.now + minute);
+        if (error_of(reply) != "ok") {
+            throw violation("I5 events from " + std::to_string(next) + " cannot be had again: " + error_of(reply));
+        }
+        const auto parsed = boost::json::parse(reply);
+        for (const auto& event : parsed.at("result").at("events").as_array()) {
+            auditor_.replayed(next++, boost::json::serialize(event));
+        }
+    }
 }
 
 // What the world is shown is what is true: no compartment is offered in which something lies.

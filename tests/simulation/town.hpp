@@ -64,6 +64,7 @@ private:
     void peace();
     [[nodiscard]] int true_place(const std::string& dep) const;
     void check_retained();
+    void check_replay(std::uint64_t head);
 
     // ---- portal.cpp: what the scanning flow sends and hears
     void heard(const std::string& topic, const std::string& payload);
@@ -96,6 +97,9 @@ private:
     actor guess();
     actor held_back();
     actor stolen_code();
+    actor slip_again();
+    actor photographed(std::string text, std::string dep);
+    actor over_a_restart();
     void replay();
     void forge(int times);
     void smuggle();
@@ -129,7 +133,7 @@ private:
     std::set<std::string> taken_;                       // back in the right hands
     std::set<std::string> owners_;                      // put in, and owed
     std::vector<std::pair<std::string, std::string>> captured_;
-    std::vector<std::string> slips_;  // grants as QR codes that somebody photographed
+    std::vector<std::pair<std::string, std::string>> slips_;  // grants as QR codes that somebody photographed, whose
     std::string last_said_;
     bool locked_ = false;
     bool peaceful_ = false;

@@ -48,6 +48,7 @@ actor town::trouble() {
         {"contact", &swarm::contacts,
          [](town& t, std::int64_t lasts) {
              auto& d = t.any_door();
+             t.auditor_.contacts_faulty = true;
              constexpr std::array kinds{contact::stuck_open, contact::stuck_shut, contact::inverted};
              d.feedback = kinds.at(static_cast<std::size_t>(t.world_.rng.below(3)));
              t.hardware_.touch();
@@ -65,6 +66,7 @@ actor town::trouble() {
         {"door_torn_open", &swarm::contacts,
          [](town& t, std::int64_t lasts) {
              const int n = t.any_door().number;
+             t.auditor_.contacts_faulty = true;
              t.hardware_.set_open(n);
              t.world_.after(std::min(lasts, 10 * minute), [&t, n] { t.hardware_.shut(n); });
          }},
@@ -179,9 +181,12 @@ void town::end_trouble() {
     peaceful_ = true;
     hardware_.line_pulled = false;
     for (auto& b : hardware_.boards) {
-        b = {};
+        b.silent = false;
+        b.garbled = b.mute = 0;
     }
+    hardware_.pulse_replies_lost = 0;
     broker_.reachable = true;
+    broker_.usual_duplicates = broker_.usual_late = 0;
     broker_.calm();
     disk_.write_fails = disk_.sync_fails = disk_.read_fails = 0;
     disk_.slowest_sync_ms = 0;
