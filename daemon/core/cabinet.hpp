@@ -29,6 +29,10 @@ public:
     // other effect may be executed in order, at leisure.
     [[nodiscard]] effects step(moment now, const input& in);
 
+    // A fact about the world (an inputs, pulse or board report) ahead of the step in which it counts: several that came
+    // together are known before anything is decided. Not while a commit is under way.
+    void see(moment now, const input& fact) { observe(now, fact); }
+
     // Monotonic milliseconds at which a tick is due; INT64_MAX: none.
     [[nodiscard]] std::int64_t wake_at() const { return wake_at_; }
 

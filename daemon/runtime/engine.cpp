@@ -86,16 +86,32 @@ void engine::due(engine_host::timer which) {
     }
 }
 
+void engine::hear() {
+    if (finished_) {
+        return;
+    }
+    for (const auto& report : host_.reports()) {
+        take(report);
+    }
+    if (facts_taken_) {  // else whatever was decided meanwhile knew them
+        give(core::tick{});
+    }
+}
+
 void engine::take(const bus_report& report) {
+    const auto see = [this](const core::input& fact) {
+        core_.see(clock_.now(), fact);
+        facts_taken_ = true;
+    };
     if (const auto* pulse = std::get_if<pulse_report>(&report)) {
-        give(*pulse);
+        see(*pulse);
     } else if (const auto* inputs = std::get_if<inputs_report>(&report)) {
-        give(*inputs);
+        see(*inputs);
     } else if (const auto* board = std::get_if<board_report>(&report)) {
         host_.log(board->present ? log_level::info : log_level::warning,
                   fmt::format("event={} board={}", board->present ? "board_present" : "board_lost",
                               core_.config().boards.at(static_cast<std::size_t>(board->board))));
-        give(*board);
+        see(*board);
     } else if (const auto* line = std::get_if<line_report>(&report)) {
         host_.log(line->up ? log_level::info : log_level::warning,
                   fmt::format("event={} line={} {}", line->up ? "line_up" : "line_down", line->line,
@@ -165,6 +181,10 @@ void engine::give(const core::input& in) {
     if (finished_) {
         return;
     }
+    for (const auto& report : host_.reports()) {
+        take(report);
+    }
+    facts_taken_ = false;
     auto out = core_.step(clock_.now(), in);
     while (out.size() == 1 && std::holds_alternative<core::commit>(out.front())) {
         commit(out);

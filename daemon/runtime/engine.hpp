@@ -32,7 +32,10 @@ public:
     virtual void answered(std::uint64_t entry, const std::string& reply) = 0;
     // An event, committed a moment ago: for whoever watches at the cabinet.
     virtual void recorded(const std::string& cloud_event) = 0;
-    // No bus has this compartment's lock: engine::take is called with this report once the running call is over.
+    // What buses have told since the last call, in order. Asked before anything is decided: facts may have come while a
+    // slow commit held everything up, and a deadline is judged by the latest of them.
+    [[nodiscard]] virtual std::vector<bus_report> reports() = 0;
+    // No bus has this compartment's lock: this report is told as a bus would, once the running call is over.
     virtual void report_later(const pulse_report& report) = 0;
     [[nodiscard]] virtual bool space_low() const = 0;
     // The farewell is over: nothing more is given to the engine.
@@ -54,7 +57,7 @@ public:
     void stop();
 
     void due(engine_host::timer which);
-    void take(const bus_report& report);
+    void hear();  // buses have told something
     void enter(std::uint64_t entry, std::string_view via, std::string text);
     void broker_up();
     void broker_down(const std::string& why);
@@ -67,6 +70,7 @@ public:
 
 private:
     void give(const core::input& in);
+    void take(const bus_report& report);
     void serve_command();
     void commit(core::effects& out);
     void execute(const core::effect& e);
@@ -88,6 +92,7 @@ private:
     std::int64_t broker_up_at_ms_ = 0;
     bool broker_up_ = false;
     bool broker_told_ = false;
+    bool facts_taken_ = false;  // since the last step
     bool stopping_ = false;
     bool finished_ = false;
     std::uint64_t farewell_sequence_ = 0;

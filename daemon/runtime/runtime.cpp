@@ -66,8 +66,7 @@ int runtime::run() {
     });
     engine_.start(to_hex(random_bytes(8)));
     for (const auto& bus : settings_.buses) {
-        buses_.push_back(std::make_unique<modbus_bus>(
-            bus, guard_, [this](bus_report r) { post([this, r = std::move(r)] { engine_.take(r); }); }));
+        buses_.push_back(std::make_unique<modbus_bus>(bus, guard_, [this](bus_report r) { told(std::move(r)); }));
         engine_.attach(*buses_.back());
     }
     engine_.connect();
@@ -102,7 +101,21 @@ void runtime::recorded(const std::string& cloud_event) {
 }
 
 void runtime::report_later(const pulse_report& report) {
-    post([this, report] { engine_.take(report); });
+    told(report);
+}
+
+// Called on the buses' threads, too.
+void runtime::told(bus_report report) {
+    {
+        const std::lock_guard lock(reports_lock_);
+        reports_.push_back(std::move(report));
+    }
+    post([this] { engine_.hear(); });
+}
+
+std::vector<bus_report> runtime::reports() {
+    const std::lock_guard lock(reports_lock_);
+    return std::exchange(reports_, {});
 }
 
 bool runtime::space_low() const {

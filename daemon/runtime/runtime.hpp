@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "daemon/runtime/control_server.hpp"
@@ -30,7 +31,9 @@ private:
     void log(log_level level, std::string_view line) override;
     void answered(std::uint64_t entry, const std::string& reply) override;
     void recorded(const std::string& cloud_event) override;
+    std::vector<bus_report> reports() override;
     void report_later(const pulse_report& report) override;
+    void told(bus_report report);
     [[nodiscard]] bool space_low() const override;
     void finished() override;
     [[nodiscard]] broker_listener ears();
@@ -46,6 +49,8 @@ private:
     std::unique_ptr<paho_broker> broker_;
     engine engine_;
     governor guard_;
+    std::mutex reports_lock_;
+    std::vector<bus_report> reports_;  // what buses have told and the engine not yet heard
     std::vector<std::unique_ptr<modbus_bus>> buses_;
 };
 

@@ -150,11 +150,13 @@ bool process::polled_line::still_there(const process& owner, std::uint64_t life,
 }
 
 void process::polled_line::tell() {
-    for (const auto& report : master_.take_reports()) {
+    const auto told = master_.take_reports();
+    if (!told.empty()) {
+        owner_.reports_.insert(owner_.reports_.end(), told.begin(), told.end());
         if (owner_.busy()) {
-            owner_.run([&p = owner_, report] { p.alive_->engine.take(report); });
+            owner_.run([&p = owner_] { p.alive_->engine.hear(); });
         } else {
-            owner_.alive_->engine.take(report);
+            owner_.alive_->engine.hear();
         }
     }
 }
@@ -261,6 +263,7 @@ void process::end(bool power, bool clean) {
     }
     ++lives_;
     inbox_.clear();
+    reports_.clear();
     busy_until_ = world_.held_up_ms = 0;
     auditor_.process_ended();
     broker_.process_died();
@@ -347,7 +350,8 @@ void process::report_later(const locker::pulse_report& report) {
     const auto life = lives_;
     world_.after(0, [this, report, life] {
         if (life == lives_) {
-            run([this, report] { alive_->engine.take(report); });
+            reports_.emplace_back(report);
+            run([this] { alive_->engine.hear(); });
         }
     });
 }

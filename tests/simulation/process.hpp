@@ -81,6 +81,7 @@ private:
     void log(locker::log_level, std::string_view line) override { world_.say(std::string(line)); }
     void answered(std::uint64_t entry, const std::string& reply) override;
     void recorded(const std::string&) override {}
+    std::vector<locker::bus_report> reports() override { return std::exchange(reports_, {}); }
     void report_later(const locker::pulse_report& report) override;
     [[nodiscard]] bool space_low() const override { return space_is_low; }
     void finished() override;
@@ -94,6 +95,7 @@ private:
     locker::bus_settings bus_settings_;
     std::unique_ptr<one_life> alive_;
     std::deque<std::function<void()>> inbox_;  // what comes to the engine while a slow call holds it up
+    std::vector<locker::bus_report> reports_;  // what the line has told and the engine not yet heard
     std::int64_t busy_until_ = 0;
     std::uint64_t lives_ = 0;
     std::uint64_t entries_ = 0;

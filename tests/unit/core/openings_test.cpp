@@ -466,3 +466,18 @@ TEST_CASE("a contact that chatters and never rests does not keep the owner out f
     }
     CHECK(last.empty());
 }
+
+TEST_CASE("facts that came while something slow held everything up are known before a deadline is judged") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    const std::int64_t seen = b.now.mono_ms + 200;
+    b.now.mono_ms += 4000;  // a commit elsewhere took so long
+    b.now.wall_ms += 4000;
+    b.inputs &= ~(1U << static_cast<unsigned>(n - 1));
+    b.core->see(b.now, inputs_report{0, b.inputs, seen});
+    b.feed(tick{});
+    CHECK(b.count("opening.jammed") == 0);
+    CHECK(b.count("opening.opened") == 2);
+}
