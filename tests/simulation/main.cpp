@@ -221,6 +221,7 @@ int main(int argc, char** argv) {
     bool json = false;
     bool cuts = false;
     bool calm = false;
+    bool twice = false;
     std::uint64_t pairs = 0;
     std::vector<std::uint64_t> cut_at;
     std::string regressions;
@@ -230,6 +231,7 @@ int main(int argc, char** argv) {
     app.add_flag("--calm", calm, "No faults and nobody who means ill: the same town on good days");
     app.add_option("--regressions", regressions, "The seeds that this file lists: those that once found something")
         ->check(CLI::ExistingFile);
+    app.add_flag("--twice", twice, "Each seed twice: the hash over all calls of ports must be the same");
     app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
     app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
     app.add_option("--cut", cut_at, "The main story with the power cut at these calls");
@@ -276,6 +278,10 @@ int main(int argc, char** argv) {
         all.add(r);
         if (!r.violation.empty()) {
             return failed(o, r, again);
+        }
+        if (twice && run_town(o, "scripts/simulate " + again).hash != r.hash) {
+            std::cout << "VIOLATION seed " << s << " gives another hash the second time\n";
+            return 1;
         }
         if (tell) {
             print_end(r.trace);
