@@ -143,7 +143,7 @@ void print_end(const std::deque<std::string>& trace) {
 int failed(sim::town_options o, const sim::town_result& r, const std::string& replay) {
     o.tell = true;
     const auto again = run_town(o, "scripts/simulate " + replay);
-    std::cout << "VIOLATION " << r.violation << "\n";
+    std::cout << "VIOLATION " << r.violation << "\nworld: " << r.world << "\n";
     print_end(again.trace);
     std::cout << "again: scripts/simulate " << replay
               << (again.violation == r.violation ? "" : "\nNOT REPRODUCED: " + again.violation) << "\n";
@@ -284,6 +284,7 @@ int main(int argc, char** argv) {
             return 1;
         }
         if (tell) {
+            std::cout << "world: " << r.world << "\n";
             print_end(r.trace);
         }
     }

@@ -1,5 +1,6 @@
 #include "tests/simulation/town.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 namespace sim {
@@ -28,6 +29,7 @@ town::~town() {
 
 town_result town::run() {
     town_result out;
+    out.world = described();  // before peace ends its faults
     try {
         process_->start();
         if (options_.story_only) {
@@ -118,6 +120,31 @@ void town::build() {
         process_->clock.offset_ms = -rng.between(0, 400) * day;
         auditor_.clock_faulty = true;
     }
+}
+
+std::string town::described() const {
+    std::string faults;
+    for (const auto& [name, on] : {std::pair{"line", swarm_.line},
+                                   {"boards", swarm_.boards},
+                                   {"contacts", swarm_.contacts},
+                                   {"jams", swarm_.jams},
+                                   {"broker", swarm_.broker},
+                                   {"clock", swarm_.clock},
+                                   {"disk", swarm_.disk},
+                                   {"full disk", swarm_.full},
+                                   {"slow disk", swarm_.slow},
+                                   {"kills", swarm_.kills},
+                                   {"power", swarm_.powers},
+                                   {"stops", swarm_.stops},
+                                   {"attacker", swarm_.attacker},
+                                   {"clumsy people", swarm_.clumsy}}) {
+        faults += on ? std::string(faults.empty() ? "" : ", ") + name : "";
+    }
+    const auto blind =
+        std::count_if(hardware_.doors.begin(), hardware_.doors.end(), [](const door& d) { return !d.wired; });
+    return std::to_string(hardware_.boards.size()) + " boards, " + std::to_string(hardware_.doors.size()) + " doors, " +
+           std::to_string(blind) + " of them without a contact, MQTT " + (broker_.version_5 ? "5" : "3.1.1") +
+           "; trouble with: " + (faults.empty() ? "nothing" : faults);
 }
 
 // One door: its relay here, its contact on this board or another, of either level, or none.

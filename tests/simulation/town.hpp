@@ -33,6 +33,7 @@ struct town_result {
     std::uint64_t stories = 0;
     std::int64_t days = 0;
     std::map<std::string, std::uint64_t> met;
+    std::string world;      // the cabinet and the faults that this seed knows, for people
     std::string violation;  // empty: none
     std::deque<std::string> trace;
 };
@@ -59,6 +60,7 @@ private:
 
     // ---- town.cpp: the cabinet as it was built; the end, when faults stop and every owner gets their papers
     void build();
+    [[nodiscard]] std::string described() const;
     void wire(int number, std::size_t board, int channel, locker::core::cabinet_config& config,
               locker::bus_settings& bus);
     void peace();

@@ -1,7 +1,9 @@
 // A simulated world's time: one ordered queue, one source of chance, one hash over everything that happens at a port.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <functional>
 #include <map>
@@ -97,11 +99,19 @@ public:
     }
     void say(const std::string& line) {
         if (tell) {
-            story.push_back(std::to_string(now) + " " + line);
+            story.push_back(clock() + " " + line);
             if (story.size() > 20000) {
                 story.pop_front();
             }
         }
+    }
+    // As people read it: day, hour, minute, second, millisecond since the world began.
+    [[nodiscard]] std::string clock() const {
+        std::array<char, 40> text{};
+        const auto part = [this](std::int64_t unit, std::int64_t of) { return static_cast<int>(now / unit % of); };
+        (void)std::snprintf(text.data(), text.size(), "%d %02d:%02d:%02d.%03d", part(day, 100'000), part(hour, 24),
+                            part(minute, 60), part(second, 60), part(1, 1000));
+        return text.data();
     }
     [[nodiscard]] std::uint64_t hash() const { return hash_; }
 
