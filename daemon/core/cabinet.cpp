@@ -259,7 +259,7 @@ void cabinet::begin(moment now, const started& in) {
 }
 
 // Facts about the world hold whether or not a commit succeeds.
-void cabinet::observe(moment now, const input& in) {
+void cabinet::see(moment now, const input& in) {
     auto& l = state_.l;
     const std::int64_t wall = judged_time(state_, now, age(now));
     if (const auto* inputs = std::get_if<inputs_report>(&in)) {
@@ -339,7 +339,7 @@ effects cabinet::step(moment now, const input& in) {
     if (start != nullptr) {
         begin(now, *start);
     }
-    observe(now, in);
+    see(now, in);
     if (start != nullptr) {
         unstarted_ = *start;
     }

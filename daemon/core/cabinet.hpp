@@ -31,7 +31,7 @@ public:
 
     // A fact about the world (an inputs, pulse or board report) ahead of the step in which it counts: several that came
     // together are known before anything is decided. Not while a commit is under way.
-    void see(moment now, const input& fact) { observe(now, fact); }
+    void see(moment now, const input& fact);
 
     // Monotonic milliseconds at which a tick is due; INT64_MAX: none.
     [[nodiscard]] std::int64_t wake_at() const { return wake_at_; }
@@ -43,7 +43,6 @@ public:
 
 private:
     void begin(moment now, const started& in);
-    void observe(moment now, const input& in);
     effects conclude(work&& w, const input& in);
     effects committed(moment now, const commit_done& done);
     effects not_committed(moment now, commit_error error, const input& in);

@@ -84,16 +84,9 @@ actor town::over_a_restart() {
     (void)command("open", {}, old);
 }
 
-// A QR code that was used, or not, at the front, by who photographed it. A genuine one gives the papers: it is what it
-// is for.
-actor town::slip_again() {
-    if (slips_.empty()) {
-        co_return;
-    }
-    ++world_.met["attack.slip_again"];
-    const auto [slip, dep] =
-        slips_[static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(slips_.size())))];
-    answer a = type("scanner", slip);
+// Whoever is let in takes what lies there, and shuts the door.
+actor town::take_with(std::string via, std::string text, std::string dep) {
+    answer a = type(via, text);
     const std::string said = co_await a;
     co_await pause{world_, 3000};
     const int n = where(dep);
@@ -101,6 +94,18 @@ actor town::slip_again() {
         take_out(n, dep);
         hardware_.shut(n);
     }
+}
+
+// A QR code that was used, or not, at the front, by who photographed it. A genuine one gives the papers: it is what it
+// is for.
+void town::slip_again() {
+    if (slips_.empty()) {
+        return;
+    }
+    ++world_.met["attack.slip_again"];
+    const auto [slip, dep] =
+        slips_[static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(slips_.size())))];
+    take_with("scanner", slip, dep);
 }
 
 // An operator who replays what passed the broker: the same, and under another id.
@@ -161,32 +166,19 @@ actor town::held_back() {
 actor town::photographed(std::string text, std::string dep) {
     ++world_.met["attack.photographed"];
     co_await pause{world_, world_.rng.between(2, 40) * minute};
-    answer a = type("keypad", text);
-    const std::string said = co_await a;
-    co_await pause{world_, 3000};
-    const int n = where(dep);
-    if (said == "ok" && n != 0) {
-        take_out(n, dep);
-        hardware_.shut(n);
-    }
+    take_with("keypad", text, dep);
 }
 
 // Somebody else's slip: who holds a genuine code gets the papers, it is what it is for.
-actor town::stolen_code() {
+void town::stolen_code() {
     if (owners_.empty()) {
-        co_return;
+        return;
     }
     auto at = owners_.begin();
     std::advance(at, world_.rng.below(static_cast<std::int64_t>(owners_.size())));
     const std::string dep = *at;
-    answer a = type("keypad", code(dep, world_.rng.chance(700) ? issues_[dep] : 0));
-    const std::string said = co_await a;
-    co_await pause{world_, 3000};
-    const int n = where(dep);
-    if (said == "ok" && n != 0 && take_out(n, dep)) {
-        ++world_.met["attack.stolen_code"];
-        hardware_.shut(n);
-    }
+    ++world_.met["attack.stolen_code"];
+    take_with("keypad", code(dep, world_.rng.chance(700) ? issues_[dep] : 0), dep);
 }
 
 }  // namespace sim

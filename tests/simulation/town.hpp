@@ -98,8 +98,9 @@ private:
     actor attacker();
     actor guess();
     actor held_back();
-    actor stolen_code();
-    actor slip_again();
+    actor take_with(std::string via, std::string text, std::string dep);
+    void stolen_code();
+    void slip_again();
     actor photographed(std::string text, std::string dep);
     actor over_a_restart();
     void replay();

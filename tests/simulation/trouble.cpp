@@ -130,6 +130,9 @@ actor town::trouble() {
          }},
         {"stop", &swarm::stops, [](town& t, std::int64_t) { t.process_->stop(); }},
     }};
+    for (const auto& f : faults) {
+        world_.met[std::string("fault.") + f.name] += 0;  // never met is told, too
+    }
     for (;;) {
         co_await pause{world_, world_.rng.between(1, 90) * minute};
         const auto& f = faults.at(static_cast<std::size_t>(world_.rng.below(faults.size())));

@@ -183,3 +183,19 @@ TEST_CASE("a staff code at a keypad is not permitted yet, and door # code after 
     b.pass(2000);
     CHECK(ok(b.enter(std::to_string(n) + "#" + b.code("d1", 0))));  // within the grace
 }
+
+TEST_CASE("at a locked-out keypad door # code opens, and opens again within the grace") {
+    bench b;
+    const int n = b.put_in("d1");
+    for (int i = 0; i < 10; ++i) {
+        (void)b.enter(b.code("none", static_cast<std::uint64_t>(i)));
+    }
+    REQUIRE(code_of(b.enter(b.code("d1", 0))) == "locked_out");
+    for (int i = 0; i < 2; ++i) {
+        CHECK(ok(b.enter(std::to_string(n) + "#" + b.code("d1", 0))));
+        b.pass(2000);
+        b.door(n, false);
+        b.pass(2000);
+    }
+    CHECK(b.count("deposit.retrieved") == 1);
+}
