@@ -4,14 +4,17 @@
 
 namespace locker {
 
-key256 deposit_key(const key256& cabinet_key, std::string_view deposit_id) {
-    std::string message = "locker/pickup/v1";
+namespace {
+
+secret256 derived(const key256& cabinet_key, std::string_view label, std::string_view of) {
+    std::string message(label);
     message.push_back('\0');
-    message.append(deposit_id);
-    return hmac_sha256(cabinet_key, bytes_of(message));
+    message.append(of);
+    return secret256(hmac_sha256(cabinet_key, bytes_of(message)));
 }
 
-std::uint32_t hotp8(byte_view key, std::uint64_t counter) {
+// RFC 4226 §5.3, before the reduction to digits.
+std::uint32_t hotp(byte_view key, std::uint64_t counter) {
     std::array<std::uint8_t, 8> moving{};
     for (std::size_t i = 0; i < moving.size(); ++i) {
         moving[i] = static_cast<std::uint8_t>(counter >> (56U - 8U * i));
@@ -21,7 +24,30 @@ std::uint32_t hotp8(byte_view key, std::uint64_t counter) {
     const std::uint32_t bits = (static_cast<std::uint32_t>(mac[offset] & 0x7FU) << 24U) |
                                (static_cast<std::uint32_t>(mac[offset + 1]) << 16U) |
                                (static_cast<std::uint32_t>(mac[offset + 2]) << 8U) | mac[offset + 3];
-    return bits % 100'000'000U;
+    return bits;
+}
+
+}  // namespace
+
+secret256 deposit_key(const key256& cabinet_key, std::string_view deposit_id) {
+    return derived(cabinet_key, "locker/pickup/v1", deposit_id);
+}
+
+secret256 staff_key(const key256& cabinet_key, std::string_view staff_number) {
+    return derived(cabinet_key, "locker/staff/v1", staff_number);
+}
+
+std::uint32_t hotp8(byte_view key, std::uint64_t counter) {
+    return hotp(key, counter) % 100'000'000U;
+}
+
+std::uint32_t totp6(byte_view key, std::int64_t step) {
+    return hotp(key, static_cast<std::uint64_t>(step)) % 1'000'000U;
+}
+
+std::string key_id(const key256& cabinet_key) {
+    const auto id = hmac_sha256(cabinet_key, bytes_of("locker/key-id/v1"));
+    return to_hex(byte_view(id).first(4));
 }
 
 unsigned luhn_digit(std::uint32_t eight_digits) {

@@ -84,6 +84,10 @@ key256 ed25519_public(const key256& seed) {
     return out;
 }
 
+secret256::~secret256() {
+    wipe(*this);
+}
+
 void wipe(std::span<std::uint8_t> secret) {
     OPENSSL_cleanse(secret.data(), secret.size());
 }

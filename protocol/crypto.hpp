@@ -29,6 +29,15 @@ using key256 = std::array<std::uint8_t, 32>;
 [[nodiscard]] std::array<std::uint8_t, 64> ed25519_sign(const key256& seed, byte_view message);
 [[nodiscard]] key256 ed25519_public(const key256& seed);
 
+// A key that overwrites itself when it goes.
+struct secret256 : key256 {
+    secret256() : key256{} {}
+    explicit secret256(const key256& key) : key256(key) {}
+    secret256(const secret256&) = default;
+    secret256& operator=(const secret256&) = default;
+    ~secret256();
+};
+
 // Overwrites memory in a way the compiler keeps.
 void wipe(std::span<std::uint8_t> secret);
 

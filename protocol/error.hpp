@@ -48,6 +48,7 @@ inline constexpr std::size_t error_code_count = 26;
 struct sentence {
     std::string_view zh;
     std::string_view en;
+    bool operator==(const sentence&) const = default;
 };
 [[nodiscard]] sentence sentence_for(error_code code);
 
@@ -56,6 +57,8 @@ struct sentence {
 struct refusal {
     error_code code = error_code::malformed;
     std::string detail;
+    // Said instead of the code's own sentence, where a person needs a more fitting one.
+    std::optional<sentence> says = std::nullopt;
     bool operator==(const refusal&) const = default;
 };
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <boost/json.hpp>
 
+#include "protocol/timestamp.hpp"
+
 namespace locker {
 namespace {
 
@@ -41,6 +43,18 @@ std::string encode(const event_data& data) {
     put("by", data.by);
     put("via", data.via);
     put("reason", data.reason);
+    put("staff", data.staff);
+    put("second", data.second);
+    if (data.until) {
+        o["until"] = format_time(*data.until);
+    }
+    put("document", data.document);
+    put("removed", data.removed);
+    put("issue_min", data.issue_min);
+    if (data.before) {
+        o["before"] = format_time(*data.before);
+    }
+    put("step_ms", data.step_ms);
     put("from", data.from);
     put("after", data.after);
     put("open_ms", data.open_ms);

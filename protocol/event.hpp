@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locker {
 
@@ -62,17 +63,25 @@ struct event_data {
     std::optional<std::string_view> kind;
     std::optional<int> compartment;
     std::optional<std::int64_t> opening;
-    std::optional<std::string> by;        // code | staff:<n> | grant:<jti>
-    std::optional<std::string> reason;    // of refusals and suspicions
-    std::optional<std::string> via;       // mqtt | keypad | scanner | socket
-    std::optional<std::string> purpose;   // of an opening: deposit | collect | open | settle
-    std::optional<int> from;              // compartment a deposit moved from
-    std::optional<std::int64_t> after;    // the opening this one follows
-    std::optional<std::int64_t> open_ms;  // how long the door was open
-    std::optional<bool> bounced;          // shut again within the bounce time: nothing changed
-    std::optional<bool> recovered;        // found after a restart
-    std::optional<bool> unseen;           // shut while nobody watched
-    std::optional<std::int64_t> count;    // refusals that this row stands for
+    std::optional<std::string> by;                    // code | staff:<n> | grant:<jti>
+    std::optional<std::string> reason;                // of refusals and suspicions
+    std::optional<std::string> via;                   // mqtt | keypad | scanner | socket
+    std::optional<std::string> purpose;               // of an opening: deposit | collect | open | settle
+    std::optional<std::string> staff;                 // the number that was signed in or out, suspended, freed
+    std::optional<std::string> second;                // grant:<jti> of the second person, where two are asked for
+    std::optional<std::int64_t> until;                // wall time: when a suspension ends
+    std::optional<std::int64_t> document;             // version of a roster or a ring of keys
+    std::optional<std::vector<std::string>> removed;  // numbers or kids that it no longer names
+    std::optional<std::int64_t> issue_min;            // a deposit's earlier issues are revoked
+    std::optional<std::int64_t> before;               // wall time: grants issued earlier are revoked
+    std::optional<std::int64_t> step_ms;              // how far the clock jumped
+    std::optional<int> from;                          // compartment a deposit moved from
+    std::optional<std::int64_t> after;                // the opening this one follows
+    std::optional<std::int64_t> open_ms;              // how long the door was open
+    std::optional<bool> bounced;                      // shut again within the bounce time: nothing changed
+    std::optional<bool> recovered;                    // found after a restart
+    std::optional<bool> unseen;                       // shut while nobody watched
+    std::optional<std::int64_t> count;                // refusals that this row stands for
     std::optional<std::string> board;
     std::optional<std::string> version;
     std::optional<std::string> epoch;

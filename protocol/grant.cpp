@@ -67,7 +67,46 @@ bool is_visible_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
-void read_claims(reader& r, grant& g) {
+reading<issuer_key> parse_issuer_key(const boost::json::object& jwk);
+
+reading<std::vector<issuer_key>> parse_keys(const boost::json::value* list) {
+    if (list == nullptr || !list->is_array() || list->get_array().size() > limits::keys_max) {
+        return malformed(fmt::format("keys: a list of at most {} JWKs is wanted", limits::keys_max));
+    }
+    std::vector<issuer_key> out;
+    for (const auto& item : list->get_array()) {
+        if (!item.is_object()) {
+            return malformed("keys: each must be a JWK object");
+        }
+        auto key = parse_issuer_key(item.get_object());
+        if (!key) {
+            return malformed(fmt::format("keys[{}]: {}", out.size(), key.error().detail));
+        }
+        if (std::any_of(out.begin(), out.end(), [&](const auto& k) { return k.kid == key->kid; })) {
+            return malformed(fmt::format("keys[{}]: kid {} stands twice", out.size(), key->kid));
+        }
+        out.push_back(std::move(*key));
+    }
+    return out;
+}
+
+// roster and keys: the grant is the document.
+void read_document(reader& r, grant& g, const boost::json::object& claims) {
+    r.need(g.version.has_value() && *g.version > 0, "grant: version, a number above 0, is needed by this act");
+    if (g.act == grant_act::keys) {
+        r.take(g.keys, [](const auto& o) { return parse_keys(o.if_contains("keys")); });
+        return;
+    }
+    const auto* list = claims.if_contains("staff");
+    r.take(g.staff, [&](const auto&) -> reading<std::vector<staff_member>> {
+        if (list == nullptr) {
+            return malformed("grant: act roster needs staff, a list");
+        }
+        return parse_members(*list);
+    });
+}
+
+void read_claims(reader& r, grant& g, const boost::json::object& claims) {
     std::optional<std::int64_t> iat;
     std::optional<std::int64_t> exp;
     std::optional<std::int64_t> cmp;
@@ -121,8 +160,11 @@ void read_claims(reader& r, grant& g) {
         case grant_act::deposit:
             r.need(!g.dep.empty() && g.kind, "grant: act deposit needs dep and kind");
             break;
-        case grant_act::collect:
         case grant_act::revoke:
+            r.need(g.dep.empty() == !g.issue_min,
+                   "grant: act revoke needs dep and issue_min, or neither: then all grants issued before its iat end");
+            break;
+        case grant_act::collect:
             r.need(!g.dep.empty(), "grant: this act needs dep");
             break;
         case grant_act::open:
@@ -133,8 +175,11 @@ void read_claims(reader& r, grant& g) {
             r.need(!g.dep.empty() && g.cmp, "grant: act move needs dep and cmp");
             break;
         case grant_act::staff:
+            r.need(!g.sub.empty(), "grant: act staff needs sub, the staff member");
+            break;
         case grant_act::roster:
         case grant_act::keys:
+            read_document(r, g, claims);
             break;
     }
 }
@@ -241,13 +286,17 @@ reading<grant> parse_grant(std::string_view token) {
         return *h.failed();
     }
     reader r(*claims);
-    read_claims(r, g);
+    read_claims(r, g, *claims);
     if (r.failed()) {
         return *r.failed();
     }
     g.signing_input = std::string(token.substr(0, second));
     g.signature = std::move(*signature);
     return g;
+}
+
+bool issuer_key::may_sign(grant_act act) const {
+    return std::find(acts.begin(), acts.end(), act) != acts.end();
 }
 
 const issuer_key* key_ring::find(std::string_view kid) const {
@@ -266,24 +315,44 @@ reading<key_ring> parse_key_ring(std::string_view text) {
         return version.error();
     }
     ring.version = version->value_or(0);
-    const auto* list = object->if_contains("keys");
-    if (list == nullptr || !list->is_array()) {
-        return malformed("keys: a list of JWKs is wanted");
+    auto keys = parse_keys(object->if_contains("keys"));
+    if (!keys) {
+        return keys.error();
     }
-    for (const auto& item : list->get_array()) {
-        if (!item.is_object()) {
-            return malformed("keys: each must be a JWK object");
-        }
-        auto key = parse_issuer_key(item.get_object());
-        if (!key) {
-            return malformed(fmt::format("keys[{}]: {}", ring.keys.size(), key.error().detail));
-        }
-        if (ring.find(key->kid) != nullptr) {
-            return malformed(fmt::format("keys[{}]: kid {} stands twice", ring.keys.size(), key->kid));
-        }
-        ring.keys.push_back(std::move(*key));
-    }
+    ring.keys = std::move(*keys);
     return ring;
+}
+
+std::string encode(const key_ring& ring) {
+    boost::json::array keys;
+    for (const auto& key : ring.keys) {
+        boost::json::array list;
+        for (const auto act : key.acts) {
+            list.push_back(boost::json::string(name(act)));
+        }
+        keys.push_back(boost::json::object{{"kty", "OKP"},
+                                           {"crv", "Ed25519"},
+                                           {"kid", key.kid},
+                                           {"x", to_base64url(key.public_key)},
+                                           {"acts", std::move(list)}});
+    }
+    return boost::json::serialize(boost::json::object{{"version", ring.version}, {"keys", std::move(keys)}});
+}
+
+reading<issuer_key> parse_root_key(std::string_view text) {
+    auto object = parse_object(text, limits::payload_bytes);
+    if (!object) {
+        return object.error();
+    }
+    auto kid = ed25519_kid(*object);
+    auto x = kid ? key_member(*object, "x") : reading<key256>(kid.error());
+    if (!x) {
+        return x.error();
+    }
+    if (object->contains("d")) {
+        return malformed("d: this is the private half; a cabinet is given the public one");
+    }
+    return issuer_key{std::move(*kid), *x, {grant_act::roster, grant_act::keys}};
 }
 
 reading<signing_key> parse_signing_key(std::string_view text) {

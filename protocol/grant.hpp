@@ -10,6 +10,7 @@
 
 #include "protocol/crypto.hpp"
 #include "protocol/json.hpp"
+#include "protocol/staff.hpp"
 #include "protocol/words.hpp"
 
 namespace locker {
@@ -18,6 +19,14 @@ enum class grant_act : std::uint8_t { deposit, collect, open, move, settle, revo
 
 [[nodiscard]] std::string_view name(grant_act act);
 [[nodiscard]] std::optional<grant_act> grant_act_from(std::string_view text);
+
+struct issuer_key {
+    std::string kid;
+    key256 public_key{};
+    std::vector<grant_act> acts;  // what it may sign
+    bool operator==(const issuer_key&) const = default;
+    [[nodiscard]] bool may_sign(grant_act act) const;
+};
 
 struct grant {
     // header
@@ -41,6 +50,8 @@ struct grant {
     std::string reason;
     std::optional<std::int64_t> issue_min;
     std::optional<std::int64_t> version;
+    std::vector<staff_member> staff;  // of act roster
+    std::vector<issuer_key> keys;     // of act keys
     // what the signature covers, and the signature
     std::string signing_input;
     std::vector<std::uint8_t> signature;
@@ -53,21 +64,21 @@ struct grant {
 // True when `text` looks like a compact JWT rather than digits from a keypad.
 [[nodiscard]] bool looks_like_grant(std::string_view text);
 
-struct issuer_key {
-    std::string kid;
-    key256 public_key{};
-    std::vector<grant_act> acts;  // what it may sign
-};
-
 struct key_ring {
     std::int64_t version = 0;
     std::vector<issuer_key> keys;
+    bool operator==(const key_ring&) const = default;
     [[nodiscard]] const issuer_key* find(std::string_view kid) const;
 };
 
 // {"version":1,"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…,"acts":[…]}]}: a JWK set (RFC 7517) with two members
 // more. Error: malformed, naming the key and member.
 [[nodiscard]] reading<key_ring> parse_key_ring(std::string_view text);
+
+[[nodiscard]] std::string encode(const key_ring& ring);
+
+// The root key: a public JWK without acts. It may sign `keys` and `roster`, and nothing else.
+[[nodiscard]] reading<issuer_key> parse_root_key(std::string_view text);
 
 struct signing_key {
     std::string kid;

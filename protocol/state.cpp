@@ -54,7 +54,7 @@ std::string ok_reply(std::string_view id, std::string_view result) {
 }
 
 std::string error_reply(std::string_view id, const refusal& why, std::string_view help) {
-    const auto text = sentence_for(why.code);
+    const auto text = why.says.value_or(sentence_for(why.code));
     std::string message = std::string(text.zh) + " " + std::string(text.en);
     if (!why.detail.empty()) {
         message += " (" + why.detail + ")";

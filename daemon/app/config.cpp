@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -229,6 +230,18 @@ private:
         return (p.is_absolute() ? p : folder_ / p).string();
     }
 
+    // "credential:NAME" is a file that systemd hands to this service alone (LoadCredential=).
+    std::string key_path(const std::string& given) const {
+        constexpr std::string_view prefix = "credential:";
+        if (!given.starts_with(prefix)) {
+            return path(given);
+        }
+        const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+        return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) /
+                given.substr(prefix.size()))
+            .string();
+    }
+
     void read_cabinet() {
         auto s = root_.table("cabinet");
         const auto id = s.text("id", true);
@@ -258,7 +271,7 @@ private:
         auto s = root_.table("keys");
         for (const auto* name : {"cabinet", "cabinet_previous"}) {
             if (const auto file = s.text(name, std::string_view(name) == "cabinet", 4096)) {
-                if (const auto key = read_cabinet_key(path(*file))) {
+                if (const auto key = read_cabinet_key(key_path(*file))) {
                     out_.cabinet.cabinet_keys.push_back(*key);
                 } else {
                     s.wrong(name, key.error().what);
@@ -270,13 +283,20 @@ private:
             s.wrong("cabinet_previous", "is the same key as cabinet; leave it out unless a rotation is under way");
         }
         if (const auto file = s.text("issuers", true, 4096)) {
-            if (auto ring = read_key_ring(path(*file))) {
+            if (auto ring = read_key_ring(key_path(*file))) {
                 out_.cabinet.ring = std::move(*ring);
                 if (out_.cabinet.ring.keys.empty()) {
-                    out_.warnings.push_back(path(*file) + " holds no key: no grant can be verified");
+                    out_.warnings.push_back(key_path(*file) + " holds no key: no grant can be verified");
                 }
             } else {
                 s.wrong("issuers", ring.error().what);
+            }
+        }
+        if (const auto file = s.text("root", false, 4096)) {
+            if (auto root = read_root_key(key_path(*file))) {
+                out_.cabinet.root = std::move(*root);
+            } else {
+                s.wrong("root", root.error().what);
             }
         }
         s.no_others();
@@ -527,7 +547,7 @@ private:
         b.version = s.choice("version", {"5", "3.1.1"}, false).value_or(0) == 0 ? 5 : 4;
         b.username = s.text("username", false).value_or("");
         if (const auto file = s.text("password_file", false, 4096)) {
-            if (auto password = read_secret_line(path(*file))) {
+            if (auto password = read_secret_line(key_path(*file))) {
                 b.password = std::move(*password);
             } else {
                 s.wrong("password_file", password.error().what);
@@ -556,6 +576,7 @@ private:
     void read_clock() {
         auto s = root_.table("clock");
         out_.battery_backed_clock = s.flag("battery_backed", false);
+        out_.cabinet.rules.grants_need_clock = s.flag("grants_need_clock", false);
         s.no_others();
     }
 
@@ -571,6 +592,11 @@ private:
         seconds("held_open_s", r.held_open, 1, 86'400);
         seconds("overdue_intake_s", r.overdue_intake, 1, 366LL * 86'400);
         seconds("overdue_return_s", r.overdue_return, 1, 366LL * 86'400);
+        seconds("unconfirmed_s", r.unconfirmed, 1, 86'400);
+        seconds("reminder_s", r.reminder, 0, 366LL * 86'400);
+        seconds("reclaimed_known_s", r.reclaimed_known, 0, 366LL * 86'400);
+        r.pairs =
+            static_cast<core::two_persons>(s.choice("two_persons", {"never", "occupied", "always"}, false).value_or(0));
         r.open_within = s.number("open_within_ms", false, 500, 3000).value_or(r.open_within);
         s.no_others();
     }

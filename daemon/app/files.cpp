@@ -1,30 +1,36 @@
 #include "daemon/app/files.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 namespace locker {
 namespace {
 
 file_reading<std::string> read_secret_file(const std::string& path) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0007U) != 0) {
-        return file_error{
-            fmt::format("{} can be read by everybody (mode {:04o}); chmod 0600 it", path, info.st_mode & 07777U)};
+    if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0027U) != 0) {
+        const bool read = (info.st_mode & 0007U) != 0;
+        return file_error{fmt::format("{} can be {} (mode {:04o}); chmod 0600 it", path,
+                                      read ? "read by everybody" : "written by its group", info.st_mode & 07777U)};
     }
     return read_text_file(path);
 }
 
-std::string trimmed(std::string text) {
+std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
-        text.pop_back();
+        text.remove_suffix(1);
     }
     return text;
+}
+
+std::span<std::uint8_t> writable(std::string& text) {
+    return {reinterpret_cast<std::uint8_t*>(text.data()), text.size()};
 }
 
 }  // namespace
@@ -34,30 +40,45 @@ file_reading<std::string> read_text_file(const std::string& path) {
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
         return file_error{fmt::format("{} is a folder, a file is wanted", path)};
     }
-    std::ifstream in(path, std::ios::binary);
-    if (!in) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
         return file_error{fmt::format("{} cannot be read: {}", path, std::strerror(errno))};
     }
-    std::ostringstream text;
-    text << in.rdbuf();
-    return {boost::system::in_place_value, text.str()};
+    // Straight into the one buffer that is handed on: a secret leaves no copy in a stream's.
+    std::string text;
+    text.reserve(static_cast<std::size_t>(std::max<std::int64_t>(info.st_size, 0)) + 2 * 4096);
+    ssize_t got = 0;
+    do {
+        const std::size_t have = text.size();
+        text.resize(have + 4096);
+        got = ::read(fd, text.data() + have, 4096);
+        text.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    const int why = errno;
+    ::close(fd);
+    if (got < 0) {
+        return file_error{fmt::format("{} cannot be read: {}", path, std::strerror(why))};
+    }
+    return {boost::system::in_place_value, std::move(text)};
 }
 
-file_reading<key256> read_cabinet_key(const std::string& path) {
+file_reading<secret256> read_cabinet_key(const std::string& path) {
     auto text = read_secret_file(path);
     if (!text) {
         return text.error();
     }
-    if (const auto raw = as_key(bytes_of(*text))) {
-        return *raw;
+    auto hex = text->size() == 32 ? std::nullopt : from_hex(trimmed(*text));
+    auto key = as_key(hex ? byte_view(*hex) : bytes_of(*text));
+    for (const auto copy : {writable(*text), hex ? std::span<std::uint8_t>(*hex) : std::span<std::uint8_t>()}) {
+        wipe(copy);
     }
-    const auto hex = from_hex(trimmed(*text));
-    const auto key = hex ? as_key(*hex) : std::nullopt;
     if (!key) {
         return file_error{
             fmt::format("{} is not 32 bytes, nor 64 hex digits; make one with: lockerctl mint keys", path)};
     }
-    return *key;
+    const secret256 out(*key);
+    wipe(*key);
+    return out;
 }
 
 file_reading<signing_key> read_signing_key(const std::string& path) {
@@ -77,7 +98,7 @@ file_reading<std::string> read_secret_line(const std::string& path) {
     if (!text) {
         return text;
     }
-    return {boost::system::in_place_value, trimmed(*text)};
+    return {boost::system::in_place_value, std::string(trimmed(*text))};
 }
 
 file_reading<key_ring> read_key_ring(const std::string& path) {
@@ -90,6 +111,18 @@ file_reading<key_ring> read_key_ring(const std::string& path) {
         return file_error{fmt::format("{}: {}", path, ring.error().detail)};
     }
     return *ring;
+}
+
+file_reading<issuer_key> read_root_key(const std::string& path) {
+    auto text = read_text_file(path);
+    if (!text) {
+        return text.error();
+    }
+    auto key = parse_root_key(*text);
+    if (!key) {
+        return file_error{fmt::format("{}: {}", path, key.error().detail)};
+    }
+    return *key;
 }
 
 }  // namespace locker

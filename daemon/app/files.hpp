@@ -18,12 +18,13 @@ using file_reading = boost::system::result<T, file_error>;
 
 [[nodiscard]] file_reading<std::string> read_text_file(const std::string& path);
 
-// A secret: refused when others than owner and group may read it.
-[[nodiscard]] file_reading<key256> read_cabinet_key(const std::string& path);  // 32 bytes, or 64 hex digits
+// A secret: refused when others may read it, or more than its owner may write it.
+[[nodiscard]] file_reading<secret256> read_cabinet_key(const std::string& path);  // 32 bytes, or 64 hex digits
 [[nodiscard]] file_reading<signing_key> read_signing_key(const std::string& path);
 [[nodiscard]] file_reading<std::string> read_secret_line(const std::string& path);
 
 // Public.
 [[nodiscard]] file_reading<key_ring> read_key_ring(const std::string& path);
+[[nodiscard]] file_reading<issuer_key> read_root_key(const std::string& path);
 
 }  // namespace locker

@@ -8,10 +8,14 @@
 
 #include "daemon/core/commands.hpp"
 #include "daemon/core/credentials.hpp"
+#include "daemon/core/deposits.hpp"
+#include "daemon/core/grants.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"
+#include "daemon/core/staff.hpp"
 #include "daemon/core/work.hpp"
 #include "hal/ports/canary.hpp"
+#include "protocol/code.hpp"
 #include "protocol/command.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -27,14 +31,15 @@ constexpr std::int64_t storage_retry = second;
 
 // Somebody waits for an answer: such an input is tried even while the store fails.
 bool is_request(const input& in) {
-    return std::holds_alternative<message>(in) || std::holds_alternative<entry>(in);
+    return std::holds_alternative<message>(in) || std::holds_alternative<entry>(in) ||
+           std::holds_alternative<ops_order>(in);
 }
 
 void refuse_request(work& w, const input& in, const refusal& why) {
     if (const auto* e = std::get_if<entry>(&in)) {
-        asker who;
-        who.entry = e->id;
-        w.answer_error(who, why);
+        w.answer_error(asker_of(e->id), why);
+    } else if (const auto* order = std::get_if<ops_order>(&in)) {
+        w.answer_error(asker_of(order->id), why);
     } else if (const auto* m = std::get_if<message>(&in)) {
         const auto parsed = parse_command("", m->payload);
         const std::string topic = m->response_topic.empty() ? parsed.reply_to.value_or("") : m->response_topic;
@@ -46,6 +51,17 @@ void refuse_request(work& w, const input& in, const refusal& why) {
 
 // ---- inputs that change the draft
 
+// By ops, on the board: it takes nothing away from anybody but time.
+verdict obey(work& w, const ops_order& order) {
+    if (order.what == ops_order::deed::lift_suspension) {
+        return lift_suspension(w, order.text, "");
+    }
+    for (auto& [n, c] : w.s.d.compartments) {
+        suspect(w, c, order.text);
+    }
+    return std::string("{}");
+}
+
 void handle_request(work& w, const input& in) {
     if (const auto* e = std::get_if<entry>(&in)) {
         handle_entry(w, *e);
@@ -53,7 +69,30 @@ void handle_request(work& w, const input& in) {
         if (const auto name = topics(w.config.id).command_of(m->topic)) {
             handle_command(w, *name, *m);
         }
+    } else if (const auto* order = std::get_if<ops_order>(&in)) {
+        const auto done = obey(w, *order);
+        w.answer(asker_of(order->id), done ? ok_reply("", *done) : error_reply("", done.error(), w.config.help));
     }
+}
+
+// A database that knows none of today's keys was restored, or came with another board: what it says of the
+// compartments is old. A rotation keeps one of two generations.
+void know_keys(work& w) {
+    auto& m = w.s.d.m;
+    std::vector<std::string> ids;
+    for (const auto& key : w.config.cabinet_keys) {
+        ids.push_back(key_id(key));
+    }
+    const bool known = std::any_of(ids.begin(), ids.end(), [&](const auto& id) {
+        return std::find(m.key_ids.begin(), m.key_ids.end(), id) != m.key_ids.end();
+    });
+    if (!m.key_ids.empty() && !known) {
+        for (auto& [n, c] : w.s.d.compartments) {
+            suspect(w, c, "the cabinet's keys are new: its database was restored or its board replaced");
+        }
+    }
+    m.key_ids = std::move(ids);
+    m.cabinet = w.config.id;
 }
 
 void take_start(work& w, const started& in, bool ledger_broken) {
@@ -66,6 +105,7 @@ void take_start(work& w, const started& in, bool ledger_broken) {
         w.note_line(note::level::error, "event=ledger_broken");
     }
     recover_openings(w);
+    know_keys(w);
     event_data data;
     data.version = w.config.version;
     data.epoch = in.epoch;
@@ -95,55 +135,21 @@ void say_facts(work& w) {
             w.say(event_type::storage_low, "", {});
         }
     }
-    if (l.clock_trusted && steps_ahead(w)) {
+    if (l.clock_trusted && (steps_ahead(w) || stands_still(w))) {
         if (!l.step_said) {
             l.step_said = true;
-            w.say(event_type::clock_stepped, "", {});
+            event_data data;
+            data.step_ms = w.now.wall_ms - expected_time(w);
+            w.say(event_type::clock_stepped, "", data);
         }
     } else {
         l.step_said = false;
     }
 }
 
-void advance_deposits(work& w) {
-    const auto& rules = w.config.rules;
-    std::vector<std::string> ids;
-    for (const auto& [id, d] : w.s.d.deposits) {
-        ids.push_back(id);
-    }
-    for (const auto& id : ids) {
-        auto& d = *w.find_deposit(id);
-        if (d.state == deposit_state::reserved && !d.pulsed) {
-            const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
-                                             [&](const auto& o) { return o.second.deposit == id; });
-            if (!opening && w.due_age(d.since + rules.reservation)) {
-                w.say(event_type::deposit_expired, subject_of(d.compartment), data_of(d));
-                end_deposit(w, d, deposit_state::expired, 0);
-            }
-        } else if (d.retrievable()) {
-            const auto limit = d.kind == deposit_kind::intake ? rules.overdue_intake : rules.overdue_return;
-            if (!d.overdue && w.due_age(d.since + limit)) {
-                d.overdue = true;
-                w.say(event_type::deposit_overdue, subject_of(d.compartment), data_of(d));
-                if (sick(canary::overdue_is_given_up)) {
-                    w.say(event_type::deposit_expired, subject_of(d.compartment), data_of(d));
-                    suspect(w, w.at(d.compartment), "overdue");
-                    end_deposit(w, d, deposit_state::expired, 0);
-                }
-            }
-        } else if (!d.live() && w.due_age(w.at(d.compartment).hold_until)) {
-            const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
-                                             [&](const auto& o) { return o.second.deposit == id; });
-            auto& c = w.at(d.compartment);
-            if (!opening) {  // a reopening within the grace is still under way otherwise
-                if (c.grace_deposit == id) {
-                    c.grace_deposit.clear();
-                }
-                w.s.d.deposits.erase(id);
-            }
-        }
-    }
-    for (const auto& [name, t] : w.s.d.throttles) {  // their alarms end then
+// Their alarms end then.
+void advance_throttles(work& w) {
+    for (const auto& [name, t] : w.s.d.throttles) {
         if (t.locked_out(w.age)) {
             (void)w.due_age(t.free_again(w.age));
         }
@@ -160,6 +166,9 @@ void advance(work& w) {
         advance_openings(w);
         advance_doors(w);
         advance_deposits(w);
+        advance_throttles(w);
+        advance_sessions(w);
+        advance_first_grants(w);
         say_counted_refusals(w);
         say_facts(w);
     } while (w.rows.size() != said);
@@ -226,6 +235,14 @@ bool ledger_holds(const archive& past, const meta& m) {
 
 cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
+    if (!state_.d.m.cabinet.empty() && state_.d.m.cabinet != config_.id) {
+        throw std::runtime_error(
+            fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database",
+                        state_.d.m.cabinet, config_.id));
+    }
+    if (config_.ring.version > state_.d.ring->version || state_.d.ring->keys.empty()) {
+        state_.d.ring = std::make_shared<const key_ring>(config_.ring);
+    }
     ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
@@ -366,6 +383,9 @@ effects cabinet::step(moment now, const input& in) {
         } else if (is_request(in)) {
             advance_openings(w);  // whoever asks is judged by what is so now, also when a tick is late
             handle_request(w, in);
+        } else if (const auto* gone = std::get_if<terminal_gone>(&in)) {
+            w.s.l.first_grants.erase(gone->terminal);
+            end_session(w, gone->terminal, "gone");
         } else if (std::holds_alternative<stop>(in)) {
             w.say(event_type::daemon_stopping, "", {});
         }

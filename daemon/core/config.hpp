@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct compartment_config {
     bool closed_level = true;  // the bit while the door is shut
 };
 
+// For which openings by act `open` two grants with different `sub` are wanted within two minutes.
+enum class two_persons : std::uint8_t { never, occupied, always };  // occupied: something may lie there
+
 // Times in milliseconds.
 struct policy {
     std::int64_t reservation = 10 * minute;
@@ -49,7 +53,11 @@ struct policy {
     std::int64_t forced_after = 500;       // a contact must say open for so long without authority
     std::int64_t boot_wait = 15 * second;  // for doors to be read before openings are called interrupted
     int jams_to_quarantine = 3;
+    std::int64_t reminder = day;              // between reminders that a deposit waits; 0: none
+    std::int64_t reclaimed_known = 30 * day;  // the code of a reclaimed deposit gets its sentence for so long
     bool verify = false;
+    two_persons pairs = two_persons::never;
+    bool grants_need_clock = false;  // an untrusted clock refuses what opens a door
 };
 
 struct cabinet_config {
@@ -61,8 +69,9 @@ struct cabinet_config {
     std::vector<std::string> boards;
     std::vector<compartment_config> compartments;
     policy rules;
-    std::vector<key256> cabinet_keys;  // one, or two while a rotation lasts
-    key_ring ring;
+    std::vector<secret256> cabinet_keys;  // one, or two while a rotation lasts
+    key_ring ring;                        // from the file; a later version that came as a grant goes before it
+    std::optional<issuer_key> root;       // signs rings and rosters
 };
 
 }  // namespace locker::core

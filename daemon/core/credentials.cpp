@@ -5,8 +5,10 @@
 #include <boost/json.hpp>
 #include <charconv>
 
-#include "daemon/core/commands.hpp"
+#include "daemon/core/grants.hpp"
 #include "daemon/core/openings.hpp"
+#include "daemon/core/replies.hpp"
+#include "daemon/core/staff.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/code.hpp"
 #include "protocol/limits.hpp"
@@ -40,15 +42,14 @@ std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
         if (door != 0 && d.compartment != door) {
             continue;
         }
-        const auto& c = w.s.d.compartments.at(d.compartment);
-        const bool grace = d.state == deposit_state::retrieved && c.grace_deposit == d.id && c.hold_until > w.age;
-        if (!d.retrievable() && !grace) {
+        const bool grace = in_grace(w, d);
+        const bool tried = d.retrievable() || d.state == deposit_state::reclaimed;
+        if (!tried && !grace) {
             continue;
         }
         for (const auto& cabinet_key : w.config.cabinet_keys) {
-            key256 key = deposit_key(cabinet_key, d.id);
-            for (std::uint64_t issue = d.issue_next; d.retrievable() && issue < d.issue_next + limits::code_window;
-                 ++issue) {
+            const auto key = deposit_key(cabinet_key, d.id);
+            for (std::uint64_t issue = d.issue_next; tried && issue < d.issue_next + limits::code_window; ++issue) {
                 if (hotp8(key, issue) == eight && still_good(w, d, issue)) {
                     found.push_back({&d, issue, false, false});
                 }
@@ -59,43 +60,33 @@ std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
                     found.push_back({&d, *d.spent_issue, grace, standing});
                 }
             }
-            wipe(key);
         }
     }
     return found;
-}
-
-void remember_reply(work& w, const code_attempt& attempt, const std::string& reply) {
-    if (!attempt.command.empty()) {
-        w.extra.push_back({"command", attempt.command,
-                           boost::json::serialize(boost::json::object{{"digest", attempt.digest}, {"reply", reply}}),
-                           w.age + limits::remembered_ms});
-    }
 }
 
 void refuse(work& w, const code_attempt& attempt, error_code code, std::string detail) {
     const refusal why{code, std::move(detail)};
     say_refused(w, code, attempt.via, attempt.compartment);
     if (code == error_code::wrong_code) {  // charged: the same command again is not charged again
-        remember_reply(w, attempt, error_reply(attempt.who.id, why, w.config.help));
+        remember(w, attempt.command, attempt.digest, error_reply(attempt.who.id, why, w.config.help));
     }
     w.answer_error(attempt.who, why);
 }
 
 // Charges whoever guessed. The charge is committed before the answer shows, as every effect is.
-void charge_wrong_code(work& w, const code_attempt& attempt) {
-    auto& t = w.s.d.throttles[std::string(attempt.throttle)];
+void charge(work& w, std::string_view bucket, std::string_view via) {
+    auto& t = w.s.d.throttles[std::string(bucket)];
     const bool was_alarming = t.guessing_alarm(w.age);
     t.charge(w.age);
     t.charged_ms = w.wall;
-    refuse(w, attempt, error_code::wrong_code, "");
     if (t.locked_out(w.age)) {
         event_data data;
-        data.via = std::string(attempt.via);
+        data.via = std::string(via);
         w.say(event_type::credential_locked_out, "", data);
     }
     if (!was_alarming && t.guessing_alarm(w.age)) {
-        w.note_line(note::level::warning, "event=guessing entry=" + std::string(attempt.throttle));
+        w.note_line(note::level::warning, "event=guessing entry=" + std::string(bucket));
     }
 }
 
@@ -145,7 +136,7 @@ void open_by_code(work& w, const code_attempt& attempt, const match& m) {
         refuse(w, attempt, why->code, why->detail);
         return;
     }
-    remember_reply(w, attempt, "");
+    remember(w, attempt.command, attempt.digest, "");
     authorise(w, a);
 }
 
@@ -172,68 +163,121 @@ void try_code(work& w, const code_attempt& attempt) {
         }
     }
     if (found.empty()) {
-        charge_wrong_code(w, attempt);
+        refuse(w, attempt, error_code::wrong_code, "");
+        charge(w, attempt.throttle, attempt.via);
         return;
     }
     if (std::any_of(found.begin(), found.end(), [&](const match& m) { return m.d != found.front().d; })) {
         refuse(w, attempt, error_code::ambiguous, "the code fits two deposits: give the door number");
         return;
     }
+    if (found.front().d->state == deposit_state::reclaimed) {
+        say_refused(w, error_code::wrong_state, attempt.via, attempt.compartment);
+        w.answer_error(attempt.who, with_the_staff());
+        return;
+    }
     open_by_code(w, attempt, found.front());
 }
+
+void charge_front(work& w, std::string_view via) {
+    charge(w, "front", via);
+}
+
+asker asker_of(std::uint64_t entry) {
+    asker who;
+    who.entry = entry;
+    return who;
+}
+
+namespace {
+
+void show_grant(work& w, const entry& e, std::string_view via) {
+    const asker who = asker_of(e.id);
+    if (e.via == entry_via::keypad) {
+        say_refused(w, error_code::not_permitted, via);
+        w.answer_error(who, {error_code::not_permitted, "a grant is shown at the scanner"});
+        return;
+    }
+    auto g = read_grant(e.text, channel::local);
+    if (!g) {
+        w.count("grants.malformed");
+        w.answer_error(who, g.error());
+        return;
+    }
+    present(w, {std::move(*g), {}, channel::local, via, e.terminal, "", "", who});
+}
+
+// "door # code", or a code alone. Nothing: the door is no door.
+std::optional<code_attempt> read_attempt(const entry& e, std::string_view via) {
+    code_attempt attempt{e.text, 0, "front", via, "", "", asker_of(e.id)};
+    const auto hash = e.text.find('#');
+    if (hash == std::string::npos) {
+        return attempt;
+    }
+    std::string_view door(e.text.data(), hash);
+    while (!door.empty() && door.back() == ' ') {
+        door.remove_suffix(1);
+    }
+    attempt.text.remove_prefix(hash + 1);
+    while (!attempt.text.empty() && attempt.text.front() == ' ') {
+        attempt.text.remove_prefix(1);
+    }
+    const auto [at, error] = std::from_chars(door.data(), door.data() + door.size(), attempt.compartment);
+    if (error != std::errc{} || at != door.data() + door.size() || attempt.compartment < 1 ||
+        attempt.compartment > limits::compartment_max) {
+        return std::nullopt;
+    }
+    return attempt;
+}
+
+// True when the line was one of somebody who has signed in there.
+bool staff_line(work& w, const entry& e) {
+    const auto at = w.s.l.sessions.find(e.terminal);
+    const auto deed = parse_deed(e.text);
+    if (!deed) {
+        return false;
+    }
+    if (at == w.s.l.sessions.end()) {
+        const bool word = e.text.find_first_of("0123456789") != 0;
+        if (word) {
+            w.answer_error(asker_of(e.id), {error_code::not_permitted, "sign in first: staff number # code"});
+        }
+        return word;
+    }
+    if (!*deed) {
+        w.answer_error(asker_of(e.id), deed->error());
+        return true;
+    }
+    do_deed(w, e, session(at->second), **deed);
+    return true;
+}
+
+}  // namespace
 
 void handle_entry(work& w, const entry& e) {
     const std::string_view via = e.via == entry_via::keypad    ? "keypad"
                                  : e.via == entry_via::scanner ? "scanner"
                                                                : "socket";
-    asker who;
-    who.entry = e.id;
-    if (e.text.size() > limits::entry_bytes) {
+    const asker who = asker_of(e.id);
+    if (e.text.size() > (e.via == entry_via::socket ? limits::grant_bytes : limits::entry_bytes)) {
         w.answer_error(who, malformed("too long"));
         return;
     }
+    if (const auto at = w.s.l.sessions.find(e.terminal); at != w.s.l.sessions.end()) {
+        at->second.last = w.now.mono_ms;
+    }
     if (looks_like_grant(e.text)) {
-        if (e.via == entry_via::keypad) {
-            say_refused(w, error_code::not_permitted, via);
-            w.answer_error(who, {error_code::not_permitted, "a grant is shown at the scanner"});
-            return;
-        }
-        const auto g = read_grant(e.text, channel::local);
-        if (!g) {
-            w.answer_error(who, g.error());
-            return;
-        }
-        if (const auto why = check_grant(w, *g, channel::local)) {
-            say_refused(w, why->code, via);
-            w.answer_error(who, *why);
-            return;
-        }
-        use_grant(w, *g, who, via, "", "");
-        return;
-    }
-    code_attempt attempt{e.text, 0, "front", via, "", "", who};
-    if (const auto hash = e.text.find('#'); hash != std::string::npos) {
-        std::string_view door(e.text.data(), hash);
-        while (!door.empty() && door.back() == ' ') {
-            door.remove_suffix(1);
-        }
-        const auto [at, error] = std::from_chars(door.data(), door.data() + door.size(), attempt.compartment);
-        attempt.text.remove_prefix(hash + 1);
-        while (!attempt.text.empty() && attempt.text.front() == ' ') {
-            attempt.text.remove_prefix(1);
-        }
-        const bool staff_code = door.size() >= 4 && door.size() <= 6 && attempt.text.size() == 6;
-        if (staff_code) {
-            w.answer_error(who, {error_code::not_permitted, "staff show a grant as QR code at this cabinet"});
-            return;
-        }
-        if (error != std::errc{} || at != door.data() + door.size() || attempt.compartment < 1 ||
-            attempt.compartment > limits::compartment_max) {
+        show_grant(w, e, via);
+    } else if (const auto code = parse_staff_code(e.text)) {
+        sign_in(w, e, via, *code);
+    } else if (!staff_line(w, e)) {
+        const auto attempt = read_attempt(e, via);
+        if (attempt) {
+            try_code(w, *attempt);
+        } else {
             w.answer_error(who, malformed("door # code is wanted"));
-            return;
         }
     }
-    try_code(w, attempt);
 }
 
 }  // namespace locker::core

@@ -17,7 +17,12 @@ struct code_attempt {
 
 void try_code(work& w, const code_attempt& attempt);
 
-// "123 456 789" · "7#123456789" · a grant.
+// One more wrong code at the cabinet's front.
+void charge_front(work& w, std::string_view via);
+
+[[nodiscard]] asker asker_of(std::uint64_t entry);
+
+// "123 456 789" · "7#123456789" · "4711#123456", and then what staff want done · a grant.
 void handle_entry(work& w, const entry& e);
 
 }  // namespace locker::core

@@ -39,6 +39,18 @@ struct entry {
     std::uint64_t id = 0;  // answered by an entry_answer with the same id
     entry_via via = entry_via::keypad;
     std::string text;
+    std::uint64_t terminal = 0;  // where it was entered: a session of staff lives there
+};
+// A connection to the control socket has ended, and with it a session.
+struct terminal_gone {
+    std::uint64_t terminal = 0;
+};
+// What ops order on the board, through the control socket.
+struct ops_order {
+    enum class deed : std::uint8_t { lift_suspension, suspect_all };
+    std::uint64_t id = 0;  // answered by an entry_answer with the same id
+    deed what = deed::lift_suspension;
+    std::string text;  // a staff number; a reason
 };
 struct clock_report {
     bool trusted = false;
@@ -49,8 +61,9 @@ struct space_report {
 struct tick {};
 struct stop {};
 
-using input = std::variant<started, commit_done, message, broker_up, broker_down, event_acknowledged, entry,
-                           clock_report, space_report, tick, stop, pulse_report, inputs_report, board_report>;
+using input =
+    std::variant<started, commit_done, message, broker_up, broker_down, event_acknowledged, entry, terminal_gone,
+                 ops_order, clock_report, space_report, tick, stop, pulse_report, inputs_report, board_report>;
 
 // ---- effects
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "daemon/core/allocation.hpp"
-#include "daemon/core/commands.hpp"
+#include "daemon/core/replies.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/limits.hpp"
 
@@ -395,6 +395,10 @@ void advance_concluded(work& w, opening& o) {
     w.s.d.openings.erase(o.id);
 }
 
+bool ends_with_the_next(const opening& old, bool in_sight) {
+    return old.result != outcome::pending && (old.opened_at < 0 || (!old.passed && !in_sight));
+}
+
 bool has_opening(const work& w, int compartment) {
     return std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
                        [&](const auto& o) { return o.second.compartment == compartment; });
@@ -433,6 +437,25 @@ std::optional<refusal> hindrance(const work& w, int compartment) {
     return std::nullopt;
 }
 
+bool in_use(const work& w, int compartment) {
+    const bool in_sight = contact_of(w, compartment).known;
+    return std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(), [&](const auto& entry) {
+        return entry.second.compartment == compartment && !ends_with_the_next(entry.second, in_sight);
+    });
+}
+
+void forget_unknown(work& w, int compartment) {
+    const bool in_sight = contact_of(w, compartment).known;
+    std::erase_if(w.s.d.openings, [&](const auto& entry) {
+        const opening& old = entry.second;
+        const bool ends = old.compartment == compartment && ends_with_the_next(old, in_sight);
+        if (ends) {
+            w.s.l.running.erase(old.id);
+        }
+        return ends;
+    });
+}
+
 void authorise(work& w, const authority& a) {
     auto* d = w.find_deposit(a.deposit);
     opening o;
@@ -450,6 +473,9 @@ void authorise(work& w, const authority& a) {
     }
     auto data = data_of(o, d);
     data.via = a.via;
+    if (!a.second.empty()) {
+        data.second = a.second;
+    }
     w.say(event_type::opening_authorised, subject_of(a.compartment), data);
     if (d != nullptr && a.issue && !a.grace) {
         d->issue_next = std::max(d->issue_next, *a.issue);  // an accepted issue ends the earlier ones
@@ -458,18 +484,7 @@ void authorise(work& w, const authority& a) {
         }
     }
     w.at(a.compartment).last_used = w.age;
-    // What an earlier opening might still bring about is this one's from now on: of one with outcome unknown, and of
-    // one whose closing nobody could see and that was not open for long enough to count.
-    const bool in_sight = contact_of(w, a.compartment).known;
-    std::erase_if(w.s.d.openings, [&](const auto& entry) {
-        const opening& old = entry.second;
-        const bool ends = old.compartment == a.compartment && old.result != outcome::pending &&
-                          (old.opened_at < 0 || (!old.passed && !in_sight));
-        if (ends) {
-            w.s.l.running.erase(old.id);
-        }
-        return ends;
-    });
+    forget_unknown(w, a.compartment);  // it is this one's from now on
 
     progress p;
     p.started = w.now.mono_ms;

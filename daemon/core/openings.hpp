@@ -11,6 +11,7 @@ struct authority {
     int compartment = 0;
     std::string deposit;
     std::string by;
+    std::string second;  // who else, where two persons are asked for
     std::string via;
     std::optional<std::uint64_t> issue;
     bool grace = false;
@@ -21,6 +22,13 @@ struct authority {
 
 // Whether an opening may begin there now. Errors: board_lost, busy.
 [[nodiscard]] std::optional<refusal> hindrance(const work& w, int compartment);
+
+// An opening there is under way, or its door was not yet seen shut.
+[[nodiscard]] bool in_use(const work& w, int compartment);
+
+// What an earlier opening there might still bring about ends: of one with outcome unknown, and of one whose closing
+// nobody could see and that was not open for long enough to count.
+void forget_unknown(work& w, int compartment);
 
 // T1: the authorised event and the opening's row; the pulse follows once they are committed.
 void authorise(work& w, const authority& a);

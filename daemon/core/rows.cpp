@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "hal/ports/canary.hpp"
+#include "protocol/limits.hpp"
 
 namespace locker::core {
 namespace {
@@ -60,6 +61,17 @@ std::string encode_row(const throttle& t) {
                             {"charged_ms", t.charged_ms}});
 }
 
+std::string encode_row(const staff_record& s) {
+    return serialize(object{{"failures", s.failures},
+                            {"suspensions", s.suspensions},
+                            {"suspended_until", s.suspended_until},
+                            {"steps", boost::json::value_from(s.steps)}});
+}
+
+std::string encode_row(const roster& r) {
+    return serialize(object{{"version", r.version}, {"staff", members_json(r.members)}});
+}
+
 std::string encode_row(const meta& m) {
     return serialize(object{{"age", m.age},
                             {"mono", m.mono_ms},
@@ -72,7 +84,10 @@ std::string encode_row(const meta& m) {
                             {"head", to_hex(m.head)},
                             {"published", m.published},
                             {"acknowledged", m.acknowledged},
-                            {"ledger_broken", m.ledger_broken_ms}});
+                            {"ledger_broken", m.ledger_broken_ms},
+                            {"grants_before", m.grants_before_s},
+                            {"cabinet", m.cabinet},
+                            {"key_ids", boost::json::value_from(m.key_ids)}});
 }
 
 // Reads members of a row we wrote. A member an older release did not write keeps its default: migrations are additive.
@@ -163,6 +178,7 @@ deposit decode_deposit(const std::string& id, const std::string& text) {
     r.get("pulsed", d.pulsed);
     r.get("unseen", d.unseen);
     r.get("overdue", d.overdue);
+    r.get("reminders", d.reminders);
     r.get("issue_next", d.issue_next);
     r.get("spent_issue", d.spent_issue);
     r.get("unknown_issue", d.unknown_issue);
@@ -208,6 +224,38 @@ throttle decode_throttle(const std::string& text) {
     return t;
 }
 
+staff_record decode_staff(const std::string& text) {
+    const row r("staff", text);
+    staff_record s;
+    r.get("failures", s.failures);
+    r.get("suspensions", s.suspensions);
+    r.get("suspended_until", s.suspended_until);
+    r.get("steps", s.steps);
+    return s;
+}
+
+roster decode_roster(const std::string& text) {
+    const row r("document", text);
+    roster out;
+    r.get("version", out.version);
+    const auto object = parse_object(text, limits::payload_bytes);
+    auto members = object && object->contains("staff") ? parse_members(object->at("staff"))
+                                                       : reading<std::vector<staff_member>>(malformed("staff"));
+    if (!members) {
+        r.fail(members.error().detail);
+    }
+    out.members = std::move(*members);
+    return out;
+}
+
+key_ring decode_ring(const std::string& text) {
+    auto ring = parse_key_ring(text);
+    if (!ring) {
+        throw archive_error("state row of kind document: ring: " + ring.error().detail);
+    }
+    return std::move(*ring);
+}
+
 meta decode_meta(const std::string& text) {
     const row r("meta", text);
     meta m;
@@ -224,6 +272,9 @@ meta decode_meta(const std::string& text) {
     r.get("published", m.published);
     r.get("acknowledged", m.acknowledged);
     r.get("ledger_broken", m.ledger_broken_ms);
+    r.get("grants_before", m.grants_before_s);
+    r.get("cabinet", m.cabinet);
+    r.get("key_ids", m.key_ids);
     const auto bytes = from_hex(head);
     const auto key = bytes ? as_key(*bytes) : std::nullopt;
     if (!key) {
@@ -286,6 +337,7 @@ std::string encode_row(const deposit& d) {
                             {"pulsed", d.pulsed},
                             {"unseen", d.unseen},
                             {"overdue", d.overdue},
+                            {"reminders", d.reminders},
                             {"issue_next", d.issue_next},
                             {"spent_issue", optional_row(d.spent_issue)},
                             {"unknown_issue", optional_row(d.unknown_issue)},
@@ -301,6 +353,15 @@ std::vector<state_write> difference(const durable& before, const durable& after)
     compare("opening", before.openings, after.openings, out);
     if (!sick(canary::throttle_in_memory)) {
         compare("throttle", before.throttles, after.throttles, out);
+    }
+    if (!sick(canary::suspension_in_memory)) {
+        compare("staff", before.staff, after.staff, out);
+    }
+    if (before.ring != after.ring) {
+        out.push_back({"document", "ring", encode(*after.ring)});
+    }
+    if (before.people != after.people) {
+        out.push_back({"document", "roster", encode_row(*after.people)});
     }
     if (!(before.m == after.m)) {
         out.push_back({"meta", "cabinet", encode_row(after.m)});
@@ -323,6 +384,15 @@ durable load(const archive& a) {
     }
     for (const auto& [key, text] : a.all("throttle")) {
         d.throttles.emplace(key, decode_throttle(text));
+    }
+    for (const auto& [key, text] : a.all("staff")) {
+        d.staff.emplace(key, decode_staff(text));
+    }
+    if (const auto text = a.find("document", "ring")) {
+        d.ring = std::make_shared<const key_ring>(decode_ring(*text));
+    }
+    if (const auto text = a.find("document", "roster")) {
+        d.people = std::make_shared<const roster>(decode_roster(*text));
     }
     if (const auto text = a.find("meta", "cabinet")) {
         d.m = decode_meta(*text);

@@ -8,12 +8,15 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/core/throttle.hpp"
 #include "protocol/crypto.hpp"
+#include "protocol/grant.hpp"
+#include "protocol/staff.hpp"
 #include "protocol/words.hpp"
 
 namespace locker::core {
@@ -48,6 +51,7 @@ struct deposit {
     bool pulsed = false;        // its door may have been open: only then something may lie in it
     bool unseen = false;        // an opening of it ended unknown or interrupted: the person's word may confirm it
     bool overdue = false;
+    int reminders = 0;                           // said so far
     std::uint64_t issue_next = 0;                // n: the first code issue that is still good
     std::optional<std::uint64_t> spent_issue;    // the issue whose door was seen open, for bounce and grace
     std::optional<std::uint64_t> unknown_issue;  // the issue used by an opening with outcome unknown
@@ -86,6 +90,15 @@ struct opening {
     bool operator==(const opening&) const = default;
 };
 
+// What a staff number has behind it; who may do what stands in the roster.
+struct staff_record {
+    int failures = 0;                  // wrong codes in a row
+    int suspensions = 0;               // in a row: each lasts twice as long as the one before
+    std::int64_t suspended_until = 0;  // age
+    std::vector<std::int64_t> steps;   // TOTP steps that were used and are not long past
+    bool operator==(const staff_record&) const = default;
+};
+
 struct meta {
     std::int64_t age = 0;  // at the last commit
     std::int64_t mono_ms = 0;
@@ -99,7 +112,10 @@ struct meta {
     std::uint64_t published = 0;     // the outbox mark: all events up to it were acknowledged
     std::uint64_t acknowledged = 0;  // by `ack`; informs, never prunes
     std::int64_t ledger_broken_ms =
-        0;  // wall time at which a start found the ledger's end cut off or altered; 0: never
+        0;                             // wall time at which a start found the ledger's end cut off or altered; 0: never
+    std::int64_t grants_before_s = 0;  // grants issued earlier were revoked; seconds since 1970
+    std::string cabinet;               // whose database this is
+    std::vector<std::string> key_ids;  // of the cabinet keys at the last start
     bool operator==(const meta&) const = default;
 };
 
@@ -108,6 +124,10 @@ struct durable {
     std::map<std::string, deposit, std::less<>> deposits;  // live ones, and those in their grace
     std::map<std::int64_t, opening> openings;
     std::map<std::string, throttle, std::less<>> throttles;
+    std::map<std::string, staff_record, std::less<>> staff;  // by number
+    // Replaced as wholes, so that a draft of the state costs no copy of them. Never null.
+    std::shared_ptr<const key_ring> ring = std::make_shared<const key_ring>();
+    std::shared_ptr<const roster> people = std::make_shared<const roster>();
     meta m;
     bool operator==(const durable&) const = default;
 };
@@ -144,6 +164,19 @@ struct progress {
     std::vector<asker> askers;
 };
 
+// Somebody who has signed in, at one terminal: a keypad, a scanner, a connection to the control socket.
+struct session {
+    std::string number;
+    std::string via;
+    std::int64_t last = 0;  // monotonic: when something was last entered there
+};
+
+// The first of two grants, waiting for the second person.
+struct first_grant {
+    grant g;
+    std::int64_t at = 0;  // monotonic
+};
+
 struct live {
     std::string epoch;
     std::int64_t started_ms = 0;    // wall
@@ -162,7 +195,9 @@ struct live {
     bool step_said = false;    // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
     std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;
-    std::map<std::int64_t, progress> running;  // by opening
+    std::map<std::int64_t, progress> running;           // by opening
+    std::map<std::uint64_t, session> sessions;          // by terminal
+    std::map<std::uint64_t, first_grant> first_grants;  // by terminal
     bool space_low = false;
     bool storage_failed = false;
     std::int64_t storage_since_ms = 0;

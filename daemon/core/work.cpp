@@ -26,10 +26,18 @@ bool steps_ahead(const work& w) {
     if (m.floor_ms == 0) {
         return false;  // the first time this cabinet ever knew
     }
-    const std::int64_t most = m.floor_ms + (w.age - m.floor_age) + day;
+    const std::int64_t most = expected_time(w) + day;
     const auto& l = w.s.l;
     const bool agreed = l.iat_ms != 0 && l.iat_ms + (w.age - l.iat_age) + day >= w.now.wall_ms;
     return w.now.wall_ms > most && !agreed;
+}
+
+bool stands_still(const work& w) {
+    return w.s.d.m.floor_ms != 0 && w.now.wall_ms + minute < w.s.d.m.floor_ms;
+}
+
+std::int64_t expected_time(const work& w) {
+    return w.s.d.m.floor_ms + (w.age - w.s.d.m.floor_age);
 }
 
 work::work(const cabinet_config& c, const archive& a, state draft, moment at, std::int64_t cabinet_age)
@@ -114,7 +122,18 @@ use_state use_of(const durable& d, const compartment& c) {
     return c.disabled ? use_state::disabled : use_state::vacant;
 }
 
-void say_refused(work& w, error_code reason, std::string_view via, int compartment) {
+bool in_grace(const work& w, const deposit& d) {
+    const auto& c = w.s.d.compartments.at(d.compartment);
+    return d.state == deposit_state::retrieved && c.grace_deposit == d.id && c.hold_until > w.age;
+}
+
+refusal with_the_staff() {
+    return {error_code::wrong_state, "reclaimed",
+            sentence{"您的材料超过保管期，已由工作人员代为保管，请联系工作人员领取。",
+                     "Your papers were kept too long and are with the staff now. Ask them."}};
+}
+
+void say_refused(work& w, error_code reason, std::string_view via, int compartment, std::string_view staff) {
     constexpr std::int64_t interval = second;
     constexpr std::int64_t burst = 20;
     auto& l = w.s.l;
@@ -134,6 +153,9 @@ void say_refused(work& w, error_code reason, std::string_view via, int compartme
     data.via = std::string(via);
     if (compartment != 0) {
         data.compartment = compartment;
+    }
+    if (!staff.empty()) {
+        data.staff = std::string(staff);
     }
     w.say(event_type::credential_refused, "", data);
 }
@@ -177,7 +199,7 @@ void end_deposit(work& w, deposit& d, deposit_state how, std::int64_t grace_ms) 
     if (c.doubt) {
         suspect(w, c, "an opening without a clear end");
     }
-    if (grace_ms == 0) {
+    if (grace_ms == 0 && how != deposit_state::reclaimed) {
         w.s.d.deposits.erase(std::string(d.id));
     }
 }

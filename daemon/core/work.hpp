@@ -25,6 +25,10 @@ namespace locker::core {
 class work;
 // The trusted clock runs more than a day ahead of floor + monotonic time, and no signed `iat` agrees with it.
 [[nodiscard]] bool steps_ahead(const work& w);
+// It runs more than a minute behind the floor: time stands still until it has caught up, or the root lowers the floor.
+[[nodiscard]] bool stands_still(const work& w);
+// Wall time as floor and monotonic time would have it.
+[[nodiscard]] std::int64_t expected_time(const work& w);
 
 class work {
 public:
@@ -78,8 +82,15 @@ public:
 [[nodiscard]] use_state use_of(const durable& d, const compartment& c);
 
 // Turns a verdict over somebody's attempt into a credential.refused event, at most 1/s (burst 20), the rest counted.
-void say_refused(work& w, error_code reason, std::string_view via, int compartment = 0);
+// `staff`: the number, where it is one of the roster.
+void say_refused(work& w, error_code reason, std::string_view via, int compartment = 0, std::string_view staff = "");
 void say_counted_refusals(work& w);
+
+// Taken a moment ago: the same code, or a grant, opens the same door again.
+[[nodiscard]] bool in_grace(const work& w, const deposit& d);
+
+// What the owner of a reclaimed deposit is told.
+[[nodiscard]] refusal with_the_staff();
 
 // A compartment about which the ledger can no longer vouch.
 void suspect(work& w, compartment& c, std::string_view reason);

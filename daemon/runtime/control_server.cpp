@@ -25,15 +25,16 @@ using local = asio::local::stream_protocol;
 namespace {
 constexpr std::size_t sessions_max = 16;
 constexpr std::size_t unsent_max = 1024;  // a watcher that does not read is dropped
-constexpr std::size_t line_max = 8 * 1024;
+constexpr std::size_t line_max = limits::payload_bytes;
 }  // namespace
 
 struct control_server::inner : std::enable_shared_from_this<inner> {
     struct session {
-        explicit session(local::socket s) : socket(std::move(s)), in(line_max) {}
+        session(local::socket s, std::uint64_t n) : socket(std::move(s)), in(line_max), terminal(n) {}
         local::socket socket;
         asio::streambuf in;
         std::deque<std::string> out;
+        std::uint64_t terminal;
         bool watching = false;
     };
     using ptr = std::shared_ptr<session>;
@@ -46,6 +47,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
     std::set<ptr> sessions;
     std::map<std::uint64_t, std::weak_ptr<session>> waiting;
     std::uint64_t entries = 0;
+    std::uint64_t terminals = 0;
 
     inner(asio::io_context& context, std::string p, control_handlers h)
         : io(context), path(std::move(p)), handlers(std::move(h)), acceptor(context) {
@@ -76,7 +78,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             if (self->sessions.size() < sessions_max) {
-                auto s = std::make_shared<session>(std::move(socket));
+                auto s = std::make_shared<session>(std::move(socket), ++self->terminals);
                 self->sessions.insert(s);
                 self->read(s);
             }
@@ -84,10 +86,16 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         });
     }
 
+    void leave(const ptr& s) {
+        if (sessions.erase(s) != 0) {
+            handlers.gone(s->terminal);
+        }
+    }
+
     void read(const ptr& s) {
         asio::async_read_until(s->socket, s->in, '\n', [self = shared_from_this(), s](io_error error, std::size_t) {
             if (error) {
-                self->sessions.erase(s);
+                self->leave(s);
                 return;
             }
             std::istream in(&s->in);
@@ -109,18 +117,16 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         if (!what) {
             send(s, error_reply("", what.error(), ""));
         } else if (*what == "enter") {
-            const auto text = required_text(*request, "text", limits::entry_bytes);
-            const auto via = optional_text(*request, "via", 16);
-            if (!text || !via) {
-                send(s, error_reply("", text ? via.error() : text.error(), ""));
-                return;
-            }
-            if (*via && **via != "keypad" && **via != "scanner" && **via != "socket") {
-                send(s, error_reply("", malformed("via: keypad, scanner or socket"), ""));
+            enter(s, *request);
+        } else if (*what == "lift" || *what == "suspect") {
+            const bool lift = *what == "lift";
+            const auto text = required_text(*request, lift ? "staff" : "reason", limits::text_bytes);
+            if (!text) {
+                send(s, error_reply("", text.error(), ""));
                 return;
             }
             waiting[++entries] = s;
-            handlers.enter(entries, via->value_or(looks_like_grant(*text) ? "scanner" : "keypad"), *text);
+            handlers.order(entries, lift ? ops_deed::lift : ops_deed::suspect, *text);
         } else if (*what == "status") {
             send(s, ok_reply("", handlers.status()));
         } else if (*what == "log") {
@@ -135,8 +141,23 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         } else if (*what == "watch") {
             s->watching = true;
         } else {
-            send(s, error_reply("", malformed("do: enter, status, log or watch"), ""));
+            send(s, error_reply("", malformed("do: enter, status, log, watch, lift or suspect"), ""));
         }
+    }
+
+    void enter(const ptr& s, const boost::json::object& request) {
+        const auto text = required_text(request, "text", limits::grant_bytes);
+        const auto via = optional_text(request, "via", 16);
+        if (!text || !via) {
+            send(s, error_reply("", text ? via.error() : text.error(), ""));
+            return;
+        }
+        if (*via && **via != "keypad" && **via != "scanner" && **via != "socket") {
+            send(s, error_reply("", malformed("via: keypad, scanner or socket"), ""));
+            return;
+        }
+        waiting[++entries] = s;
+        handlers.enter(entries, via->value_or(looks_like_grant(*text) ? "scanner" : "keypad"), *text, s->terminal);
     }
 
     void send(const ptr& s, const std::string& text) {
@@ -155,7 +176,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         asio::async_write(s->socket, asio::buffer(s->out.front()),
                           [self = shared_from_this(), s](io_error error, std::size_t) {
                               if (error) {
-                                  self->sessions.erase(s);
+                                  self->leave(s);
                                   return;
                               }
                               s->out.pop_front();

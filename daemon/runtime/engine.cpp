@@ -119,8 +119,14 @@ void engine::take(const bus_report& report) {
     }
 }
 
-void engine::enter(std::uint64_t entry, std::string_view via, std::string text) {
-    give(core::entry{entry, via_of(via), std::move(text)});
+void engine::enter(std::uint64_t entry, std::string_view via, std::string text, std::uint64_t terminal) {
+    give(core::entry{entry, via_of(via), std::move(text), terminal});
+}
+
+void engine::terminal_gone(std::uint64_t terminal) {
+    if (core_.view().l.sessions.count(terminal) != 0 || core_.view().l.first_grants.count(terminal) != 0) {
+        give(core::terminal_gone{terminal});
+    }
 }
 
 void engine::broker_up() {

@@ -58,7 +58,9 @@ public:
 
     void due(engine_host::timer which);
     void hear();  // buses have told something
-    void enter(std::uint64_t entry, std::string_view via, std::string text);
+    void enter(std::uint64_t entry, std::string_view via, std::string text, std::uint64_t terminal);
+    void terminal_gone(std::uint64_t terminal);
+    void order(const core::ops_order& what) { give(what); }
     void broker_up();
     void broker_down(const std::string& why);
     void arrived(broker_message m);

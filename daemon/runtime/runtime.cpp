@@ -42,8 +42,15 @@ runtime::runtime(settings given)
       store_(settings_.state_folder + "/locker.db"),
       control_(std::make_unique<control_server>(
           io_, settings_.control_socket,
-          control_handlers{[this](std::uint64_t id, const std::string& via, std::string text) {
-                               engine_.enter(id, via, std::move(text));
+          control_handlers{[this](std::uint64_t id, const std::string& via, std::string text, std::uint64_t terminal) {
+                               engine_.enter(id, via, std::move(text), terminal);
+                           },
+                           [this](std::uint64_t terminal) { engine_.terminal_gone(terminal); },
+                           [this](std::uint64_t id, ops_deed what, std::string text) {
+                               engine_.order({id,
+                                              what == ops_deed::lift ? core::ops_order::deed::lift_suspension
+                                                                     : core::ops_order::deed::suspect_all,
+                                              std::move(text)});
                            },
                            [this] { return engine_.status(); },
                            [this](std::uint64_t from, std::uint64_t limit) { return engine_.rows(from, limit); }})),

@@ -376,7 +376,7 @@ void process::enter(const std::string& via, const std::string& text, std::functi
     }
     run([this, id, via, text, digits, front, door] {
         auditor_.entering(digits, front, door);
-        alive_->engine.enter(id, via, text);
+        alive_->engine.enter(id, via, text, 1);
         auditor_.entered();
     });
 }

@@ -93,7 +93,7 @@ void town::build() {
     config.id = cabinet_id;
     config.name = "simulated";
     config.version = "sim";
-    config.cabinet_keys = {key_};
+    config.cabinet_keys = {locker::secret256(key_)};
     locker::issuer_key issuer{"portal", locker::ed25519_public(seed_), {}};
     for (const auto* act : {"deposit", "collect", "open", "settle"}) {
         issuer.acts.push_back(*locker::grant_act_from(act));

@@ -75,13 +75,15 @@ bench::bench(options o) {
     }
     key256 cabinet_key{};
     cabinet_key.fill(0x42);
-    config.cabinet_keys = {cabinet_key};
+    config.cabinet_keys = {secret256(cabinet_key)};
     const key256 seed = *as_key(*from_hex(issuer_seed_hex));
     issuer_key issuer{"portal", ed25519_public(seed), {}};
-    for (const auto* act : {"deposit", "collect", "open", "settle", "move"}) {
+    for (const auto* act : {"deposit", "collect", "open", "settle", "move", "revoke", "staff"}) {
         issuer.acts.push_back(*grant_act_from(act));
     }
     config.ring.keys = {issuer};
+    config.root =
+        issuer_key{"root", ed25519_public(*as_key(*from_hex(root_seed_hex))), {grant_act::roster, grant_act::keys}};
     reacts = [this](int n) { door(n, true); };
     start();
 }
@@ -207,13 +209,18 @@ boost::json::object bench::enter(std::string text) {
     return enter(std::move(text), via);
 }
 
-boost::json::object bench::enter(std::string text, entry_via via) {
+boost::json::object bench::enter(std::string text, entry_via via, std::uint64_t terminal) {
     reply_ = {};
-    run(entry{++entries_, via, std::move(text)});
+    run(entry{++entries_, via, std::move(text), terminal});
     return reply_;
 }
 
 std::string bench::grant(boost::json::object claims, bool with_epoch) {
+    return signed_by("portal", issuer_seed_hex, std::move(claims), with_epoch);
+}
+
+std::string bench::signed_by(std::string_view kid, std::string_view seed_hex, boost::json::object claims,
+                             bool with_epoch) {
     const std::int64_t now_s = now.wall_ms / 1000;
     boost::json::object all{
         {"aud", "c1"}, {"jti", "jti-" + std::to_string(++ids_)}, {"iat", now_s}, {"exp", now_s + 60}};
@@ -223,7 +230,20 @@ std::string bench::grant(boost::json::object claims, bool with_epoch) {
     for (const auto& claim : claims) {
         all[claim.key()] = claim.value();
     }
-    return mint_grant(all, {"portal", *as_key(*from_hex(issuer_seed_hex))});
+    return mint_grant(all, {std::string(kid), *as_key(*from_hex(seed_hex))});
+}
+
+std::string bench::staff_code(std::string_view number, std::int64_t steps) const {
+    const auto key = staff_key(config.cabinet_keys.front(), number);
+    std::string totp = std::to_string(totp6(key, now.wall_ms / 1000 / totp_period_s + steps));
+    totp.insert(0, 6 - totp.size(), '0');
+    return std::string(number) + "#" + totp;
+}
+
+boost::json::object bench::staff(boost::json::array members) {
+    return command(
+        "roster", {},
+        signed_by("root", root_seed_hex, {{"act", "roster"}, {"version", ++rosters_}, {"staff", std::move(members)}}));
 }
 
 std::string bench::code(std::string_view deposit, std::uint64_t issue) const {

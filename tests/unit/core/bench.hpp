@@ -36,6 +36,9 @@ public:
 // RFC 8032 §7.1 test 1's key pair signs the bench's grants.
 inline constexpr std::string_view issuer_seed_hex = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
+// RFC 8032 §7.1 test 2's: the root key.
+inline constexpr std::string_view root_seed_hex = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+
 struct options {
     int doors = 6;
     contact_kind contact = contact_kind::door;
@@ -66,10 +69,17 @@ public:
                                 std::string id = "");
     // A grant is shown at the scanner, all else is typed.
     boost::json::object enter(std::string text);
-    boost::json::object enter(std::string text, entry_via via);
+    boost::json::object enter(std::string text, entry_via via, std::uint64_t terminal = 1);
     std::string grant(boost::json::object claims, bool epoch = true);
     boost::json::object open(boost::json::object claims) { return command("open", {}, grant(std::move(claims))); }
     std::string code(std::string_view deposit, std::uint64_t issue) const;
+    // "4711#123456", as a staff member's phone shows it now, or `steps` of 30 s from now.
+    std::string staff_code(std::string_view number, std::int64_t steps = 0) const;
+    // The next version of the roster, signed by the root key.
+    boost::json::object staff(boost::json::array members);
+    // A grant by another key, as it stands.
+    std::string signed_by(std::string_view kid, std::string_view seed_hex, boost::json::object claims,
+                          bool epoch = true);
     // A deposit put in, door shut and rested, as far as `deposited`.
     int put_in(const std::string& deposit, std::string_view kind = "return");
 
@@ -100,6 +110,7 @@ private:
     int starts_ = 0;
     int boots_ = 1;
     int ids_ = 0;
+    int rosters_ = 0;
     std::uint64_t entries_ = 0;
     std::string wanted_id_;
     boost::json::object reply_;

@@ -42,8 +42,10 @@ TEST_CASE("grants are refused for the right reason") {
     CHECK(open1({{"nbf", now_s + 31}}) == "not_yet_valid");
     CHECK(open1({{"iat", now_s - 60}, {"exp", now_s}}) == "expired");
     CHECK(open1({{"exp", now_s + 61}}) == "malformed");
-    CHECK(open1({{"act", "roster"}}) == "not_permitted");
-    CHECK(open1({{"act", "move"}, {"dep", "d"}}) == "not_permitted");
+    CHECK(open1({{"act", "roster"}}) == "malformed");
+    CHECK(open1({{"act", "roster"}, {"version", 1}, {"staff", boost::json::array()}}) == "not_permitted");
+    CHECK(open1({{"act", "keys"}, {"version", 1}, {"keys", boost::json::array()}}) == "not_permitted");
+    CHECK(open1({{"act", "move"}, {"dep", "d"}}) == "unknown_deposit");
     CHECK(open1({{"cmp", 99}}) == "unknown_compartment");
     CHECK(code_of(b.open({{"act", "collect"}, {"dep", "nobody"}})) == "unknown_deposit");
     CHECK(code_of(b.open({{"act", "settle"}, {"cmp", 1}})) == "wrong_state");

@@ -97,7 +97,9 @@ TEST_CASE("an alarm's since does not move while the clock stands below its floor
     }
     REQUIRE(b.count("door.held_open") == 1);
     b.now.wall_ms -= 3 * day;
+    b.feed(tick{});
     b.pass(1000);
+    CHECK(b.count("clock.stepped") == 1);
     b.published.clear();
     for (int i = 0; i < 5; ++i) {
         b.now.mono_ms += 7;

@@ -1,0 +1,187 @@
+#include <doctest/doctest.h>
+
+#include "tests/unit/core/bench.hpp"
+
+using namespace test_bench;
+
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+
+constexpr std::string_view fresh_seed_hex = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7";
+
+object jwk(std::string_view kid, std::string_view seed_hex, array acts) {
+    return {{"kty", "OKP"},
+            {"crv", "Ed25519"},
+            {"kid", kid},
+            {"x", to_base64url(ed25519_public(*as_key(*from_hex(seed_hex))))},
+            {"acts", std::move(acts)}};
+}
+
+object ring(bench& b, int version, array keys, object extra = {}) {
+    object claims{{"act", "keys"}, {"version", version}, {"keys", std::move(keys)}};
+    for (const auto& e : extra) {
+        claims[e.key()] = e.value();
+    }
+    return b.command("keys", {}, b.signed_by("root", root_seed_hex, claims));
+}
+
+}  // namespace
+
+TEST_CASE("the root key replaces the ring: the new key signs, the old does not, also after a restart") {
+    bench b;
+    const object open{{"act", "open"}, {"cmp", 1}};
+    CHECK(code_of(b.command("open", {}, b.signed_by("fresh", fresh_seed_hex, open))) == "unknown_key");
+    CHECK(code_of(b.command("keys", {}, b.grant({{"act", "keys"}, {"version", 5}, {"keys", array()}}))) ==
+          "not_permitted");
+    CHECK(code_of(b.command("keys", {}, b.signed_by("root", root_seed_hex, open))) == "not_permitted");
+    REQUIRE(ok(ring(b, 5, {jwk("fresh", fresh_seed_hex, {"open"}), jwk("portal", issuer_seed_hex, {"deposit"})})));
+    CHECK(ok(b.command("open", {}, b.signed_by("fresh", fresh_seed_hex, open))));
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "not_permitted");
+    REQUIRE(ok(ring(b, 6, {jwk("fresh", fresh_seed_hex, {"open"})})));
+    CHECK(b.last_event("credential.revoked").at("removed").as_array()[0].as_string() == "portal");
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "unknown_key");
+    CHECK(code_of(ring(b, 6, {jwk("portal", issuer_seed_hex, {"open"})})) == "wrong_state");
+    CHECK(code_of(ring(b, 5, {jwk("portal", issuer_seed_hex, {"open"})})) == "wrong_state");
+    b.start();
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "unknown_key");
+    CHECK(ok(b.command("open", {}, b.signed_by("fresh", fresh_seed_hex, {{"act", "open"}, {"cmp", 2}}))));
+    b.config.ring.version = 7;  // a newer file goes before it
+    b.start();
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 3}})));
+}
+
+TEST_CASE("a roster is signed by the root or a key that may; its version only grows") {
+    bench b;
+    const object member{{"number", "4711"}, {"permits", array{"settle"}}};
+    const auto roster = [&](int version, std::string_view kid) {
+        const object claims{{"act", "roster"}, {"version", version}, {"staff", array{member}}};
+        return code_of(
+            b.command("roster", {}, b.signed_by(kid, kid == "root" ? root_seed_hex : issuer_seed_hex, claims)));
+    };
+    CHECK(roster(1, "portal") == "not_permitted");
+    b.config.ring.keys[0].acts.push_back(grant_act::roster);
+    b.start();
+    CHECK(roster(1, "portal") == "");
+    CHECK(roster(1, "root") == "wrong_state");
+    CHECK(roster(2, "root") == "");
+    CHECK(code_of(b.command("roster", {}, b.signed_by("root", root_seed_hex, {{"act", "roster"}, {"version", 3}}))) ==
+          "malformed");
+    CHECK(code_of(b.command("roster", {}, b.grant({{"act", "open"}, {"cmp", 1}}))) == "not_permitted");
+    CHECK(b.last_event("credential.revoked").at("document").as_int64() == 2);
+}
+
+TEST_CASE("the root's ring mends a floor that is too high; nothing else lowers it") {
+    bench b;
+    b.now.wall_ms += 300 * day;  // a time server lied, and a grant agreed
+    REQUIRE(ok(b.open({{"act", "open"}, {"cmp", 1}})));
+    CHECK(b.core->view().d.m.floor_ms > 1'800'000'000'000 + 299 * day);
+    b.now.wall_ms -= 300 * day;
+    b.pass(1000);
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "expired");
+    CHECK(code_of(b.command("roster", {},
+                            b.signed_by("root", root_seed_hex,
+                                        {{"act", "roster"}, {"version", 1}, {"staff", array()}}))) == "expired");
+    REQUIRE(ok(ring(b, 3, {jwk("portal", issuer_seed_hex, {"open"})})));
+    CHECK(b.last_event("clock.stepped").at("step_ms").as_int64() < -299 * day);
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 2}})));
+    b.start();
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 3}})));
+}
+
+TEST_CASE("revoked: the earlier issues of a deposit, and all grants from before a time") {
+    bench b;
+    b.put_in("d1");
+    CHECK(code_of(b.open({{"act", "revoke"}, {"dep", "d1"}})) == "malformed");
+    CHECK(code_of(b.open({{"act", "revoke"}, {"dep", "none"}, {"issue_min", 2}})) == "unknown_deposit");
+    REQUIRE(ok(b.open({{"act", "revoke"}, {"dep", "d1"}, {"issue_min", 2}})));
+    CHECK(b.last_event("credential.revoked").at("issue_min").as_int64() == 2);
+    CHECK(code_of(b.enter(b.code("d1", 1))) == "wrong_code");
+    b.start();
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+    CHECK(ok(b.enter(b.code("d1", 2))));
+
+    const auto stolen = b.grant({{"act", "open"}, {"cmp", 4}, {"exp", b.now.wall_ms / 1000 + 3600}}, false);
+    b.pass(2000);
+    REQUIRE(ok(b.enter(b.grant({{"act", "revoke"}}, false))));
+    CHECK(code_of(b.enter(stolen)) == "expired");
+    b.reboot();
+    CHECK(code_of(b.enter(stolen)) == "expired");
+    CHECK(ok(b.enter(b.grant({{"act", "open"}, {"cmp", 4}}, false))));
+}
+
+TEST_CASE("two persons: over MQTT with the command, at the scanner one after the other") {
+    bench b;
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    const int n = b.put_in("d1");
+    const auto by = [&](std::string_view who, bool epoch = true) {
+        return b.grant({{"act", "open"}, {"cmp", n}, {"sub", who}}, epoch);
+    };
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 6}})));  // nothing lies there
+    CHECK(code_of(b.command("open", {}, by("a"))) == "not_permitted");
+    CHECK(code_of(b.command("open", {{"second_grant", by("a")}}, by("a"))) == "not_permitted");
+    CHECK(code_of(b.command("open", {{"second_grant", b.grant({{"act", "open"}, {"cmp", n}})}}, by("a"))) ==
+          "not_permitted");
+    CHECK(code_of(b.command("open", {{"second_grant", "x.y.z"}}, by("a"))) == "malformed");
+    CHECK(code_of(b.command("open", {{"second_grant", b.grant({{"act", "open"}, {"cmp", 5}, {"sub", "b"}})}},
+                            by("a"))) == "not_permitted");
+    auto forged = by("b");
+    forged[forged.size() - 5] = forged[forged.size() - 5] == 'A' ? 'B' : 'A';
+    CHECK(code_of(b.command("open", {{"second_grant", forged}}, by("a"))) == "bad_signature");
+    const auto first = by("a");
+    const auto second_one = by("b");
+    REQUIRE(ok(b.command("open", {{"second_grant", second_one}}, first)));
+    CHECK(std::string(b.last_event("opening.authorised").at("second").as_string()).starts_with("grant:"));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(3000);
+    CHECK(code_of(b.command("open", {{"second_grant", second_one}}, by("c"))) == "replayed");
+    CHECK(code_of(b.command("open", {{"second_grant", by("c")}}, first)) == "replayed");
+
+    const auto opened = b.count("opening.opened");
+    REQUIRE(ok(b.enter(by("a", false))));
+    CHECK(b.count("opening.opened") == opened);
+    CHECK(ok(b.enter(by("a", false))));  // the same person again: still waiting
+    CHECK(b.count("opening.opened") == opened);
+    CHECK(ok(b.enter(by("b", false))));
+    CHECK(b.count("opening.opened") == opened + 1);
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(3000);
+    REQUIRE(ok(b.enter(by("a", false))));
+    b.pass(2 * minute);
+    CHECK(ok(b.enter(by("b", false))));  // too late: it is a first one now
+    CHECK(b.count("opening.opened") == opened + 1);
+}
+
+TEST_CASE("a policy may refuse grants while the clock is untrusted; codes need no clock") {
+    bench b;
+    b.config.rules.grants_need_clock = true;
+    b.start();
+    b.put_in("d1");
+    b.feed(clock_report{false});
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 3}})) == "clock_untrusted");
+    CHECK(ok(b.enter(b.code("d1", 0))));
+    b.feed(clock_report{true});
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", 3}})));
+}
+
+TEST_CASE("whatever bit of a token is turned, it opens nothing") {
+    bench b;
+    const auto token = b.grant({{"act", "open"}, {"cmp", 1}}, false);
+    int tried = 0;
+    for (std::size_t i = 0; i < token.size(); ++i) {
+        for (unsigned bit = 0; bit < 8; ++bit) {
+            auto bad = token;
+            bad[i] = static_cast<char>(static_cast<unsigned char>(bad[i]) ^ (1U << bit));
+            const auto reply = b.enter(bad, entry_via::scanner);
+            CHECK_FALSE(ok(reply));
+            ++tried;
+        }
+    }
+    CHECK(tried == static_cast<int>(token.size()) * 8);
+    CHECK(b.pulses.empty());
+    CHECK(ok(b.enter(token, entry_via::scanner)));
+}
