@@ -382,6 +382,8 @@ effects cabinet::step(moment now, const input& in) {
             take_start(w, *unstarted_, ledger_broken_);
         } else if (is_request(in)) {
             advance_openings(w);  // whoever asks is judged by what is so now, also when a tick is late
+            advance_sessions(w);
+            advance_first_grants(w);
             handle_request(w, in);
         } else if (const auto* gone = std::get_if<terminal_gone>(&in)) {
             w.s.l.first_grants.erase(gone->terminal);

@@ -248,6 +248,7 @@ bool staff_line(work& w, const entry& e) {
         w.answer_error(asker_of(e.id), deed->error());
         return true;
     }
+    at->second.last = w.now.mono_ms;  // a resident's code at the same keypad does not keep it
     do_deed(w, e, session(at->second), **deed);
     return true;
 }
@@ -262,9 +263,6 @@ void handle_entry(work& w, const entry& e) {
     if (e.text.size() > (e.via == entry_via::socket ? limits::grant_bytes : limits::entry_bytes)) {
         w.answer_error(who, malformed("too long"));
         return;
-    }
-    if (const auto at = w.s.l.sessions.find(e.terminal); at != w.s.l.sessions.end()) {
-        at->second.last = w.now.mono_ms;
     }
     if (looks_like_grant(e.text)) {
         show_grant(w, e, via);

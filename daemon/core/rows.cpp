@@ -338,7 +338,7 @@ std::string encode_row(const deposit& d) {
                             {"unseen", d.unseen},
                             {"overdue", d.overdue},
                             {"reminders", d.reminders},
-                            {"issue_next", d.issue_next},
+                            {"issue_next", sick(canary::spent_codes_forgotten) ? 0 : d.issue_next},
                             {"spent_issue", optional_row(d.spent_issue)},
                             {"unknown_issue", optional_row(d.unknown_issue)},
                             {"unknown_until", d.unknown_until},

@@ -417,7 +417,7 @@ verdict staff_grant(work& w, const grant& g, std::uint64_t terminal, std::string
     }
     const std::string by = "grant:" + g.jti;
     const auto at = w.s.d.staff.find(m->number);
-    if (at != w.s.d.staff.end() && (at->second.suspended_until > w.age || at->second.failures > 0)) {
+    if (at != w.s.d.staff.end()) {
         (void)lift_suspension(w, m->number, by);
     }
     if (terminal == 0) {
@@ -434,13 +434,10 @@ verdict lift_suspension(work& w, const std::string& number, const std::string& b
     if (w.s.d.people->find(number) == nullptr) {
         return refusal{error_code::not_permitted, "that number is not in the roster"};
     }
-    const bool was = at != w.s.d.staff.end() && at->second.suspended_until > w.age;
-    if (at != w.s.d.staff.end()) {
+    if (at != w.s.d.staff.end() && at->second.suspended_until > w.age) {
         at->second.failures = 0;
         at->second.suspensions = 0;
         at->second.suspended_until = 0;
-    }
-    if (was) {
         event_data data;
         data.staff = number;
         if (!by.empty()) {

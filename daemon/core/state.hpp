@@ -168,7 +168,7 @@ struct progress {
 struct session {
     std::string number;
     std::string via;
-    std::int64_t last = 0;  // monotonic: when something was last entered there
+    std::int64_t last = 0;  // monotonic: of the last deed
 };
 
 // The first of two grants, waiting for the second person.

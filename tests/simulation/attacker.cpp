@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <tuple>
 
 #include "protocol/code.hpp"
 #include "protocol/timestamp.hpp"
@@ -14,7 +15,7 @@ actor town::attacker() {
     while (!peaceful_) {
         co_await pause{world_, world_.rng.between(1, 240) * minute};
         ++world_.met["attack"];
-        switch (world_.rng.below(10)) {
+        switch (world_.rng.below(15)) {
             case 0:
                 guess();
                 break;
@@ -41,6 +42,21 @@ actor town::attacker() {
                 break;
             case 8:
                 over_a_restart();
+                break;
+            case 9:
+                guess_staff();
+                break;
+            case 10:
+                staff_code_again();
+                break;
+            case 11:
+                touch_session();
+                break;
+            case 12:
+                revoked_key();
+                break;
+            case 13:
+                foreign_code();
                 break;
             default:
                 slip_again();
@@ -159,6 +175,82 @@ actor town::held_back() {
     co_await pause{world_, 20'000};
     if (error_of(reply) == "ok") {  // the cabinet's clock was wrong
         hardware_.shut(n);
+    }
+}
+
+// Somebody who knows a number guesses at its code, for hours, and pulls the plug.
+actor town::guess_staff() {
+    if (workers_.empty()) {
+        co_return;
+    }
+    const worker who = workers_[static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(workers_.size())))];
+    const bool pulls = swarm_.powers || swarm_.kills;
+    const bool patient = world_.rng.chance(600);
+    ++world_.met["attack.guess_staff"];
+    for (int i = 0; i < 25; ++i) {
+        const auto code = world_.rng.below(1'000'000);
+        (void)type("keypad", fmt::format("{}#{:06}", who.number, code));
+        co_await pause{world_, patient ? world_.rng.between(31, 40) * minute : world_.rng.between(100, 4000)};
+        if (i == 9) {  // the colleague comes
+            (void)type("keypad", staff_code(who));
+            (void)type("keypad", "out");
+            co_await pause{world_, minute};
+        }
+        if (i % 8 == 5 && pulls) {
+            process_->power();
+            co_await pause{world_, 2 * minute};
+        }
+    }
+}
+
+// A staff code that somebody watched, once more: at once, or when its time is over.
+void town::staff_code_again() {
+    if (staff_codes_.empty()) {
+        return;
+    }
+    ++world_.met["attack.staff_code_again"];
+    const std::string code = staff_codes_.back();
+    (void)type("keypad", code);
+    world_.after(world_.rng.between(2, 9) * minute, [this, code] { (void)type("keypad", code); });
+}
+
+// Whoever passes a keypad that staff have left.
+void town::touch_session() {
+    ++world_.met["attack.touch_session"];
+    const int n = any_door().number;
+    (void)type("keypad", world_.rng.chance(500) ? "next" : std::to_string(n));
+    world_.after(5000, [this, n] {
+        if (hardware_.at(n).open) {
+            hardware_.shut(n);
+        }
+    });
+}
+
+// Grants under a key that the ring does not hold any more.
+void town::revoked_key() {
+    if (old_keys_.empty()) {
+        return;
+    }
+    ++world_.met["attack.revoked_key"];
+    const auto now = std::pair(kid_, seed_);
+    std::tie(kid_, seed_) = old_keys_.back();
+    (void)command("open", {}, token("open", "", any_door().number, false));
+    (void)type("scanner", token("open", "", any_door().number, true));
+    std::tie(kid_, seed_) = now;
+}
+
+// Codes and staff codes of another cabinet, whose whole disk somebody has.
+void town::foreign_code() {
+    ++world_.met["attack.foreign_code"];
+    locker::key256 other{};
+    other.fill(0x77);
+    if (!owners_.empty()) {
+        (void)type("keypad", locker::pickup_code(locker::deposit_key(other, *owners_.begin()), 0));
+    }
+    if (!workers_.empty()) {
+        const auto step = world_.true_wall() / 1000 / 30;
+        (void)type("keypad", fmt::format("{}#{:06}", workers_[0].number,
+                                         locker::totp6(locker::staff_key(other, workers_[0].number), step)));
     }
 }
 

@@ -28,6 +28,8 @@ public:
         std::int64_t expires = INT64_MAX;  // true wall time
         std::uint64_t issue = 0;           // of a code
         std::string epoch;                 // of a grant for MQTT; empty: for the cabinet's front
+        std::string kid;                   // who signed it …
+        std::int64_t iat = 0;              // … and when, in seconds
     };
     void no_contact(int compartment) { unwired_.insert(compartment); }
     void issued_grant(const authority& a) { grants_[a.jti] = a; }
@@ -35,17 +37,36 @@ public:
         codes_[text].insert({dep, issue});
     }
 
+    struct person {
+        std::set<std::string> permits;
+        bool suspended = false;
+    };
+    using roster = std::map<std::string, person>;  // by number
+    void ring(std::set<std::string> kids) { kids_ = std::move(kids); }
+    void issued_ring(const std::string& jti, std::set<std::string> kids) { rings_[jti] = std::move(kids); }
+    void issued_roster(const std::string& jti, roster people) { rosters_[jti] = std::move(people); }
+    void issued_staff_code(int number, const std::string& totp, std::int64_t step) {
+        staff_codes_[{number, totp}].insert(step);
+    }
+
     // ---- the process
     void process_started(const std::string& epoch);
     void ledger_found(const std::vector<locker::ledger_row>& all);  // right after a start: what the disk really holds
     void process_ended();
     // `door`: as typed before the code; 0: none.
-    void entering(const std::string& text, bool front, int door) {
+    void entering(const std::string& text, bool front, int door, bool deed) {
+        deed_ = deed;
         entered_ = text;
         front_ = front;
         door_ = door;
     }
-    void entered() { entered_.clear(); }
+    void entered() {
+        entered_.clear();
+        if (deed_ && !session_.empty()) {
+            session_at_ = world_.now;
+        }
+        deed_ = false;
+    }
 
     // ---- ports
     void committed(const locker::transaction& tx);
@@ -96,6 +117,11 @@ private:
     };
     void take(const locker::ledger_row& row, bool live);
     void told_outcome(opening& o, const boost::json::object& data);
+    const authority& take_grant(const std::string& by, bool live, bool goes_on);
+    void take_staff_opening(opening& o);
+    void take_signed_in(const boost::json::object& data, bool live);
+    void take_revoked(const boost::json::object& data, bool live);
+    void take_moved(const std::string& dep, int to, const boost::json::object& data, bool live);
     void take_authorised(opening& o, const boost::json::object& data, bool live);
     [[noreturn]] void fail(const std::string& what) const;
 
@@ -123,6 +149,24 @@ private:
     std::string entered_;
     bool front_ = false;
     int door_ = 0;
+    bool deed_ = false;
+    // ---- staff
+    std::set<std::string> kids_;  // that may sign
+    std::map<std::string, std::set<std::string>> rings_;
+    std::map<std::string, roster> rosters_;
+    roster people_;
+    std::int64_t grants_before_ = 0;
+    std::map<std::pair<int, std::string>, std::set<std::int64_t>> staff_codes_;
+    std::set<std::pair<int, std::int64_t>> used_steps_;
+    std::map<std::string, int> failures_;  // wrong codes in a row
+    struct suspension {
+        int in_a_row = 0;
+        std::int64_t until = 0;
+    };
+    std::map<std::string, suspension> suspended_staff_;
+    std::string session_;  // the number that is signed in; empty: nobody
+    std::int64_t session_at_ = 0;
+    std::map<std::string, std::string> kinds_;  // of deposits
     // A leaky bucket in true time: the cabinet's own never drains faster, so it may never be kinder.
     class bucket {
     public:

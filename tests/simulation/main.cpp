@@ -101,6 +101,15 @@ constexpr sickness sicknesses[] = {
     {locker::canary::guesses_at_a_door_are_free, "guesses at a door are free", "I6"},
     {locker::canary::jammed_is_called_opened, "jammed is called opened", "I4"},
     {locker::canary::relays_not_dropped, "relays are not dropped", "I9"},
+    {locker::canary::revoked_issues_open, "revoked issues open", "I2 I3"},
+    {locker::canary::revoked_grants_open, "revoked grants open", "I3"},
+    {locker::canary::revoked_keys_sign, "revoked keys sign", "I3"},
+    {locker::canary::suspended_staff_enter, "suspended staff enter", "I3"},
+    {locker::canary::old_staff_codes_enter, "staff codes of another time enter", "I3"},
+    {locker::canary::sessions_never_end, "sessions never end", "I3"},
+    {locker::canary::spent_codes_forgotten, "spent codes are forgotten at a restart", "I2 I6"},
+    {locker::canary::staff_codes_used_twice, "staff codes used twice", "I6"},
+    {locker::canary::suspension_in_memory, "suspensions kept in memory", "I3 I6"},
 };
 
 // Each deliberate defect must be found within so many seeds, by the check of its own invariant.

@@ -10,7 +10,15 @@ namespace sim {
 // What a keypad or scanner reads; gives the answer's error code, or "ok".
 answer town::type(const std::string& via, const std::string& text) {
     answer a(world_);
-    process_->enter(via, text, [a](std::string said) mutable { a.give(std::move(said)); });
+    process_->enter(via, text,
+                    [a](const std::string& reply) mutable { a.give(reply.empty() ? "gone" : error_of(reply)); });
+    return a;
+}
+
+answer town::enter(const std::string& via, const std::string& text) {
+    answer a(world_);
+    process_->enter(via, text, [a](std::string reply) mutable { a.give(std::move(reply)); });
+    a.at_latest(minute, "");  // a cabinet that died never answers
     return a;
 }
 
@@ -222,6 +230,10 @@ actor town::residents() {
 actor town::staff() {
     while (!peaceful_) {
         co_await pause{world_, world_.rng.between(3, 12) * hour};
+        answer visit(world_);
+        at_the_keypad(visit);
+        visit.at_latest(hour, "");
+        (void)co_await visit;
         answer round(world_);
         settle_all(round);
         (void)co_await round;

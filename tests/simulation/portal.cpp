@@ -1,4 +1,6 @@
 // The portal: grants and codes as the scanning flow issues them, commands over the broker, and what it hears.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
 #include "protocol/code.hpp"
@@ -29,6 +31,19 @@ void town::heard(const std::string& topic, const std::string& payload) {
             const std::string dep = data.at("deposit").as_string().c_str();
             issues_[dep] = std::max(issues_[dep], ++first_issue_[dep]);
         }
+    } else if (topic == "event/credential.revoked") {
+        const auto data = boost::json::parse(payload).as_object().at("data").as_object();
+        if (const auto* min = data.if_contains("issue_min")) {
+            const std::string dep = data.at("deposit").as_string().c_str();
+            first_issue_[dep] = std::max(first_issue_[dep], min->to_number<std::uint64_t>());
+            issues_[dep] = std::max(issues_[dep], first_issue_[dep]);
+        } else if (data.contains("reason") && data.at("reason").as_string() == "keys" &&
+                   data.at("document").as_int64() > ring_heard_) {
+            ring_heard_ = data.at("document").as_int64();
+            old_keys_.emplace_back(kid_, seed_);
+            kid_ = fmt::format("portal-{}", ring_heard_);
+            seed_.fill(static_cast<std::uint8_t>(100 + ring_heard_));
+        }
     } else if (topic.starts_with("event/deposit.reserved") || topic.starts_with("event/deposit.moved")) {
         const auto data = boost::json::parse(payload).as_object().at("data").as_object();
         places_[data.at("deposit").as_string().c_str()] = static_cast<int>(data.at("compartment").as_int64());
@@ -39,9 +54,15 @@ std::string town::token(const std::string& act, const std::string& dep, int comp
                         std::int64_t life_s) {
     const std::int64_t now_s = world_.true_wall() / 1000;
     const std::string jti = "jti-" + std::to_string(++ids_);
+    const std::string kid = kid_;
     object claims{{"aud", cabinet_id}, {"jti", jti}, {"iat", now_s}, {"exp", now_s + life_s}, {"act", act}};
-    if (!dep.empty()) {
+    if (act == "staff") {
+        claims["sub"] = dep;
+    } else if (!dep.empty()) {
         claims["dep"] = dep;
+    }
+    if (act == "revoke" && !dep.empty()) {
+        claims["issue_min"] = issues_[dep] + 1;
     }
     if (act == "deposit") {
         claims["kind"] = dep.starts_with("back") ? "return" : "intake";
@@ -56,13 +77,15 @@ std::string town::token(const std::string& act, const std::string& dep, int comp
         auditor_.issued_grant({act, dep, compartment, jti, (now_s + life_s) * 1000, 0,
                                local            ? ""
                                : epoch_.empty() ? "none"
-                                                : epoch_});
+                                                : epoch_,
+                               kid, now_s});
     }
-    return locker::mint_grant(claims, {"portal", genuine ? seed_ : forged_});
+    return locker::mint_grant(claims, {kid, genuine ? seed_ : forged_});
 }
 
 std::string town::code(const std::string& dep, std::uint64_t issue) {
-    const std::string text = locker::pickup_code(locker::deposit_key(key_, dep), issue);
+    const auto& key = two_generations_ && dep.size() % 2 == 0 ? old_key_ : key_;
+    const std::string text = locker::pickup_code(locker::deposit_key(key, dep), issue);
     auditor_.issued_code(text, dep, issue);
     return text;
 }

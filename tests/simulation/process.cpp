@@ -270,7 +270,7 @@ void process::end(bool power, bool clean) {
     auto waiting = std::move(waiting_);
     waiting_.clear();
     for (auto& [id, who] : waiting) {
-        world_.after(1, [answer = who.answer] { answer("gone"); });
+        world_.after(1, [answer = who.answer] { answer(""); });
     }
     world_.power_lost = false;
     if (power) {
@@ -358,7 +358,7 @@ void process::report_later(const locker::pulse_report& report) {
 
 void process::enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer) {
     if (alive_ == nullptr) {
-        world_.after(1, [answer = std::move(answer)] { answer("gone"); });
+        world_.after(1, [answer = std::move(answer)] { answer(""); });
         return;
     }
     const auto id = ++entries_;
@@ -375,7 +375,8 @@ void process::enter(const std::string& via, const std::string& text, std::functi
         }
     }
     run([this, id, via, text, digits, front, door] {
-        auditor_.entering(digits, front, door);
+        const bool deed = text.find_first_not_of("0123456789") != 0 || text.size() <= 3;
+        auditor_.entering(digits, front, door, deed);
         alive_->engine.enter(id, via, text, 1);
         auditor_.entered();
     });
@@ -391,7 +392,7 @@ void process::answered(std::uint64_t entry, const std::string& reply) {
     const std::string code =
         o.at("ok").as_bool() ? "ok" : std::string(o.at("error").as_object().at("code").as_string().c_str());
     auditor_.answered(code, at->second.front, at->second.door);
-    world_.after(1, [answer = at->second.answer, code] { answer(code); });
+    world_.after(1, [answer = at->second.answer, reply] { answer(reply); });
     waiting_.erase(at);
 }
 

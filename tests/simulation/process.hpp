@@ -63,7 +63,7 @@ public:
     void power();  // the cabinet's power goes, and comes back after a while
     void stop();   // SIGTERM, and a start after it
     [[nodiscard]] bool running() const { return alive_ != nullptr; }
-    // What a keypad or scanner sends; the answer's error code, or "ok", comes when it comes.
+    // What a keypad or scanner sends; the reply comes when it comes, "" from a cabinet that is dead.
     void enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer);
     [[nodiscard]] std::string status() const;
     [[nodiscard]] std::vector<locker::ledger_row> ledger() const;

@@ -19,6 +19,8 @@ town::town(const town_options& o)
     seed_.fill(7);
     forged_.fill(9);
     key_.fill(0x42);
+    old_key_.fill(0x24);
+    root_.fill(3);
     build();
     broker_.listener = [this](const std::string& topic, const std::string& payload) { heard(topic, payload); };
 }
@@ -37,6 +39,7 @@ town_result town::run() {
             world_.run_until(40 * minute);
         } else {
             staff();
+            office();
             if (options_.faults) {
                 hardware_.pulsed = [this](std::size_t board) { worst_moment(board); };
                 trouble();
@@ -95,10 +98,17 @@ void town::build() {
     config.version = "sim";
     config.cabinet_keys = {locker::secret256(key_)};
     locker::issuer_key issuer{"portal", locker::ed25519_public(seed_), {}};
-    for (const auto* act : {"deposit", "collect", "open", "settle"}) {
+    for (const auto* act : portal_acts) {
         issuer.acts.push_back(*locker::grant_act_from(act));
     }
     config.ring.keys = {issuer};
+    config.root =
+        locker::issuer_key{"root", locker::ed25519_public(root_), {locker::grant_act::roster, locker::grant_act::keys}};
+    auditor_.ring({"portal"});
+    if (!options_.story_only && rng.chance(300)) {  // a rotation is under way
+        config.cabinet_keys.emplace_back(old_key_);
+        two_generations_ = true;
+    }
     config.rules.reservation = rng.between(1, 10) * minute;
     if (!options_.story_only) {
         config.rules.held_open = rng.between(1, 10) * minute;

@@ -16,6 +16,7 @@
 namespace sim {
 
 inline constexpr const char* cabinet_id = "sim-1";
+inline constexpr const char* portal_acts[] = {"deposit", "collect", "open", "settle", "move", "revoke", "staff"};
 
 struct town_options {
     std::uint64_t seed = 1;
@@ -81,6 +82,7 @@ private:
 
     // ---- people.cpp: residents and staff
     answer type(const std::string& via, const std::string& text);
+    answer enter(const std::string& via, const std::string& text);  // the whole reply
     answer show_slip(const std::string& act, const std::string& dep);
     void look_inside(int number, const std::string& wanted);
     bool put_in(int number, const std::string& dep);
@@ -94,10 +96,30 @@ private:
     actor staff();
     actor settle_all(answer done);
 
+    // ---- staff.cpp: grid workers with staff codes, and the office that says who they are
+    struct worker {
+        std::string number;
+        std::vector<std::string> permits;
+        bool suspended = false;
+    };
+    actor office();
+    void send_roster();
+    void send_ring();
+    std::string staff_code(const worker& who, std::int64_t steps = 0);
+    actor at_the_keypad(answer done);
+    actor leave_with(int number);
+    actor rebind(std::string dep);
+    [[nodiscard]] std::vector<int> free_doors() const;
+
     // ---- attacker.cpp: those who mean ill
     actor attacker();
     actor guess();
     actor held_back();
+    actor guess_staff();
+    void staff_code_again();
+    void touch_session();
+    void revoked_key();
+    void foreign_code();
     actor take_with(std::string via, std::string text, std::string dep);
     void stolen_code();
     void slip_again();
@@ -126,6 +148,16 @@ private:
     locker::key256 seed_{};
     locker::key256 forged_{};
     locker::key256 key_{};
+    locker::key256 old_key_{};
+    bool two_generations_ = false;
+    locker::key256 root_{};
+    std::string kid_ = "portal";
+    std::int64_t rings_ = 0;       // versions sent …
+    std::int64_t ring_heard_ = 0;  // … and the one in force
+    int rosters_ = 0;
+    std::vector<worker> workers_;
+    std::vector<std::string> staff_codes_;                          // typed ones
+    std::vector<std::pair<std::string, locker::key256>> old_keys_;  // whose ring has ended
     std::string epoch_;
     std::map<std::string, answer> replies_;
     std::map<std::string, int> places_;
