@@ -209,9 +209,24 @@ void town::staff_code_again() {
         return;
     }
     ++world_.met["attack.staff_code_again"];
-    const std::string code = staff_codes_.back();
-    (void)type("keypad", code);
+    const auto& who = workers_[static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(workers_.size())))];
+    const std::string code = world_.rng.chance(500) ? staff_codes_.back() : staff_code(who);  // … or never typed
     world_.after(world_.rng.between(2, 9) * minute, [this, code] { (void)type("keypad", code); });
+}
+
+// A genuine grant for the front, kept until all such were revoked.
+actor town::out_of_the_drawer() {
+    const int n = any_door().number;
+    const std::string kept = token("open", "", n, true, true, 3600);
+    ++world_.met["attack.out_of_the_drawer"];
+    co_await pause{world_, world_.rng.between(1, 20) * minute};
+    answer a = type("scanner", kept);
+    a.at_latest(minute, "gone");
+    const std::string said = co_await a;
+    co_await pause{world_, 4000};
+    if (said == "ok" && hardware_.at(n).open) {  // the revocation never came
+        hardware_.shut(n);
+    }
 }
 
 // Whoever passes a keypad that staff have left.

@@ -515,8 +515,8 @@ void auditor::answered(const std::string& code, bool front, int door) {
     }
     const bool staff = door > 999;
     if (const std::string number = std::to_string(door);
-        staff && people_.count(number) != 0 && ++failures_[number] >= 10) {
-        fail("I6 ten wrong codes in a row, and staff number " + number + " is not suspended");
+        staff && people_.count(number) != 0 && ++failures_[number] > 10) {
+        fail("I6 more than ten wrong codes in a row, and staff number " + number + " is not suspended");
     }
     if (door == 0 || staff) {
         if (locked_out()) {

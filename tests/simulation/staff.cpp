@@ -33,6 +33,10 @@ actor town::office() {
                 break;
             case 2:
                 ++world_.met["office.revoke_all"];
+                if (swarm_.attacker) {
+                    out_of_the_drawer();
+                    co_await pause{world_, 2 * second};
+                }
                 (void)command("open", {}, token("revoke", "", 0, false));
                 break;
             case 3: {  // a lost phone
@@ -41,6 +45,9 @@ actor town::office() {
                 }
                 const std::string dep = *owners_.rbegin();
                 ++world_.met["office.revoke_issues"];
+                if (swarm_.attacker) {
+                    photographed(code(dep, issues_[dep]), dep);
+                }
                 (void)command("open", {}, token("revoke", dep, 0, false));
                 break;
             }
@@ -149,6 +156,9 @@ actor town::at_the_keypad(answer done) {
     in.at_latest(minute, "gone");
     const std::string said = co_await in;
     ++world_.met["sign_in." + said];
+    if (said == "ok" && !shows_grant && swarm_.attacker && world_.rng.chance(400)) {
+        world_.after(world_.rng.between(500, 20'000), [this, credential] { (void)type("keypad", credential); });
+    }
     for (int i = 0; said == "ok" && i < 6; ++i) {
         const int n = any_door().number;
         const std::string line = world_.rng.chance(600)   ? "next"
@@ -197,9 +207,7 @@ actor town::rebind(std::string dep) {
     }
     co_await pause{world_, 3000};
     answer settled = command("open", {}, token("settle", "", from, false));
-    if (error_of(co_await settled) != "ok") {
-        co_return;
-    }
+    (void)co_await settled;
     co_await pause{world_, 3000};
     if (!hardware_.at(from).open || hardware_.at(from).papers.count(dep) == 0) {
         co_return;

@@ -120,6 +120,7 @@ private:
     void touch_session();
     void revoked_key();
     void foreign_code();
+    actor out_of_the_drawer();
     actor take_with(std::string via, std::string text, std::string dep);
     void stolen_code();
     void slip_again();
