@@ -36,16 +36,28 @@ std::string line_of(local::socket& socket, asio::streambuf& buffer) {
 
 }  // namespace
 
-boost::json::object ask(const std::string& path, const boost::json::object& request) {
+struct conversation::inner {
     asio::io_context io;
-    auto socket = connect(io, path);
-    asio::write(socket, asio::buffer(boost::json::serialize(request) + "\n"));
+    local::socket socket;
     asio::streambuf buffer;
-    const auto line = line_of(socket, buffer);
+    explicit inner(const std::string& path) : socket(connect(io, path)) {}
+};
+
+conversation::conversation(const std::string& socket) : inner_(std::make_unique<inner>(socket)) {}
+conversation::~conversation() = default;
+
+boost::json::object conversation::ask(const boost::json::object& request) {
+    boost::system::error_code error;
+    asio::write(inner_->socket, asio::buffer(boost::json::serialize(request) + "\n"), error);
+    const auto line = error ? std::string() : line_of(inner_->socket, inner_->buffer);
     if (line.empty()) {
         throw std::runtime_error("lockerd closed the connection without an answer");
     }
     return boost::json::parse(line).as_object();
+}
+
+boost::json::object ask(const std::string& path, const boost::json::object& request) {
+    return conversation(path).ask(request);
 }
 
 void watch(const std::string& path, const std::function<void(const std::string&)>& each) {

@@ -66,23 +66,65 @@ int watch_events(const options& o) {
     return exit_failed;
 }
 
+// What a person at the cabinet would read.
+std::string told(const object& answer) {
+    if (!answer.at("ok").as_bool()) {
+        return text(answer.at("error").as_object(), "message");
+    }
+    const auto& result = answer.at("result").as_object();
+    if (result.contains("opening")) {
+        const auto door = result.at("compartment").as_int64();
+        return fmt::format("{0} 号柜门已打开，用后请关好。\nDoor {0} is open. Please shut it afterwards.", door);
+    }
+    if (result.contains("second_grant_within_s")) {
+        return "请另一位工作人员在 2 分钟内出示二维码。\nA second person shows their grant within 2 minutes.";
+    }
+    if (result.contains("signed_out")) {
+        return "已退出。 Signed out.";
+    }
+    if (const auto* list = result.if_contains("worklist")) {
+        return text(list->as_object(), "message");
+    }
+    return serialize(result);
+}
+
+int show(const options& o, const object& answer) {
+    std::cout << (o.json ? serialize(answer) : told(answer)) << std::endl;
+    return answer.at("ok").as_bool() ? 0 : exit_refused;
+}
+
 int enter(const options& o, const std::string& what, const std::string& via) {
     object request{{"do", "enter"}, {"text", what}};
     if (!via.empty()) {
         request["via"] = via;
     }
-    const auto answer = locker::ask(o.socket, request);
-    const bool ok = answer.at("ok").as_bool();
-    if (o.json) {
-        std::cout << serialize(answer) << "\n";
-    } else if (ok) {
-        const auto door = answer.at("result").at("compartment").as_int64();
-        std::cout << fmt::format("{} 号柜门已打开，用后请关好。\nDoor {} is open. Please shut it afterwards.\n", door,
-                                 door);
-    } else {
-        std::cout << text(answer.at("error").as_object(), "message") << "\n";
+    return show(o, locker::ask(o.socket, request));
+}
+
+// Line by line over one connection, as a keypad would: the session lives as long as it.
+int staff_session(const options& o) {
+    const bool terminal = ::isatty(STDIN_FILENO) != 0;
+    locker::conversation with(o.socket);
+    int code = 0;
+    const auto prompt = [&](std::string_view text) {
+        if (terminal) {
+            std::cout << text << std::flush;
+        }
+    };
+    prompt("工号 # 动态码 Staff number # code: ");
+    for (std::string line; std::getline(std::cin, line);) {
+        if (line.find_first_not_of(" \t\r") != std::string::npos) {
+            const auto answer = with.ask({{"do", "enter"}, {"text", line}, {"via", "socket"}});
+            code = show(o, answer);
+            const auto* result = answer.if_contains("result");
+            if (result != nullptr && result->is_object() && result->get_object().contains("signed_out")) {
+                break;
+            }
+        }
+        prompt(
+            "list, next, DOOR, reclaim DOOR, settle DOOR, return DEPOSIT, confirm DEPOSIT, move DEPOSIT DOOR, out > ");
     }
-    return ok ? 0 : exit_refused;
+    return code;
 }
 
 int check_config(const std::string& file, bool json) {
@@ -194,7 +236,11 @@ void add_mint(CLI::App& app, int& code) {
     auto* grant = mint->add_subcommand("grant", "A signed grant (JWT)");
     grant->add_option("--key", wish.key_file, "The issuer's private JWK file")->required();
     grant->add_option("--cabinet", wish.cabinet, "The cabinet's id")->required();
-    grant->add_option("--act", wish.act, "deposit, collect, open or settle")->required();
+    grant->add_option("--act", wish.act, "deposit, collect, open, move, settle, revoke, staff, roster or keys")
+        ->required();
+    grant->add_option("--issue-min", wish.issue_min, "revoke: the deposit's first issue that is still good");
+    grant->add_option("--version", wish.version, "roster, keys: the document's version; it only grows");
+    grant->add_option("--document", wish.document, "roster: a file with the list of staff; keys: one with the ring");
     grant->add_option("--epoch", wish.epoch,
                       "From the cabinet's status; needed over MQTT, left out at the cabinet's front");
     grant->add_option("--life", wish.life_s, "Seconds until it expires: at most 60 over MQTT, 86400 at the front")
@@ -212,14 +258,27 @@ void add_mint(CLI::App& app, int& code) {
         code = 0;
     });
 
+    static std::string staff_number;
+    auto* staff = mint->add_subcommand("staff-code", "What a staff member types now: number # TOTP");
+    staff->add_option("--key", key, "The cabinet's key file")->required();
+    staff->add_option("--number", staff_number, "4 to 6 digits")->required();
+    staff->callback([&code] {
+        std::cout << locker::mint_staff_code(key, staff_number) << "\n";
+        code = 0;
+    });
+
     static std::string folder;
     static std::string kid = "portal-1";
-    auto* keys = mint->add_subcommand("keys", "A cabinet key, an issuer key and its ring, in new files");
+    auto* keys = mint->add_subcommand("keys", "A cabinet key, an issuer key and its ring, a root key, in new files");
     keys->add_option("folder", folder, "Where")->required();
     keys->add_option("--kid", kid, "The issuer key's id")->capture_default_str();
     keys->callback([&code] {
         locker::mint_keys(folder, kid);
-        std::cout << fmt::format("{0}/cabinet.key  {0}/issuer.jwk  {0}/issuers.json\n", folder);
+        std::cout << fmt::format(
+            "for the cabinet: {0}/cabinet.key  {0}/issuers.json  {0}/root.json\n"
+            "for the portal:  {0}/cabinet.key  {0}/issuer.jwk\n"
+            "in a safe:       {0}/root.jwk\n",
+            folder);
         code = 0;
     });
 }
@@ -255,6 +314,19 @@ int run(int argc, char** argv) {
     entry->add_option("--via", via, "keypad, scanner or socket; default: scanner for a grant, keypad for all else")
         ->check(CLI::IsMember({"keypad", "scanner", "socket"}));
     entry->callback([&] { code = enter(o, what, via); });
+
+    app.add_subcommand("staff", "Sign in with a staff code and work door by door; ends with \"out\" or the input's end")
+        ->callback([&] { code = staff_session(o); });
+    std::string number;
+    auto* lift = app.add_subcommand("lift", "End the suspension that wrong codes brought upon a staff number");
+    lift->add_option("number", number, "4 to 6 digits")->required();
+    lift->callback([&] { code = show(o, locker::ask(o.socket, {{"do", "lift"}, {"staff", number}})); });
+    std::string reason;
+    auto* suspect = app.add_subcommand("suspect-all",
+                                       "Call every compartment suspected, after a board was replaced or a database "
+                                       "restored: staff settle them door by door");
+    suspect->add_option("--reason", reason, "Why; it stands in the ledger")->required();
+    suspect->callback([&] { code = show(o, locker::ask(o.socket, {{"do", "suspect"}, {"reason", reason}})); });
 
     log_options l;
     auto* log = app.add_subcommand("log", "The ledger");

@@ -71,6 +71,17 @@ std::string mint_grant_token(const grant_wish& wish) {
     if (wish.compartment != 0) {
         claims["cmp"] = wish.compartment;
     }
+    if (wish.issue_min >= 0) {
+        claims["issue_min"] = wish.issue_min;
+    }
+    if (wish.version > 0) {
+        claims["version"] = wish.version;
+    }
+    if (!wish.document.empty()) {
+        const std::string member = wish.act == "keys" ? "keys" : "staff";
+        auto value = boost::json::parse(must(read_text_file(wish.document)));
+        claims[member] = value.is_object() && value.as_object().contains(member) ? value.as_object().at(member) : value;
+    }
     std::string token = mint_grant(claims, key);
     if (const auto check = parse_grant(token); !check) {
         throw std::runtime_error(check.error().detail);
@@ -78,23 +89,43 @@ std::string mint_grant_token(const grant_wish& wish) {
     return token;
 }
 
+std::string mint_staff_code(const std::string& cabinet_key_file, const std::string& number) {
+    if (!is_staff_number(number)) {
+        throw std::runtime_error("number: 4 to 6 digits are wanted");
+    }
+    const auto key = staff_key(must(read_cabinet_key(cabinet_key_file)), number);
+    std::string totp = std::to_string(totp6(key, system_clock(true).now().wall_ms / 1000 / totp_period_s));
+    totp.insert(0, 6 - totp.size(), '0');
+    return number + "#" + totp;
+}
+
 void mint_keys(const std::string& folder, const std::string& kid) {
     std::filesystem::create_directories(folder);
-    key256 seed{};
-    const auto bytes = random_bytes(seed.size());
-    std::copy(bytes.begin(), bytes.end(), seed.begin());
-    const std::string x = to_base64url(ed25519_public(seed));
-    const boost::json::array acts{"deposit", "collect", "open", "move", "settle", "revoke", "staff"};
-    const boost::json::object common{{"kty", "OKP"}, {"crv", "Ed25519"}, {"kid", kid}, {"x", x}};
-    auto secret = common;
-    secret["d"] = to_base64url(seed);
-    auto shared = common;
-    shared["acts"] = acts;
+    struct pair {
+        boost::json::object secret;
+        boost::json::object shared;
+    };
+    const auto make = [](const std::string& name) {
+        secret256 seed;
+        auto bytes = random_bytes(seed.size());
+        std::copy(bytes.begin(), bytes.end(), seed.begin());
+        wipe(bytes);
+        const boost::json::object shared{
+            {"kty", "OKP"}, {"crv", "Ed25519"}, {"kid", name}, {"x", to_base64url(ed25519_public(seed))}};
+        auto secret = shared;
+        secret["d"] = to_base64url(seed);
+        return pair{secret, shared};
+    };
+    auto issuer = make(kid);
+    const auto root = make("root");
+    issuer.shared["acts"] = {"deposit", "collect", "open", "move", "settle", "revoke", "staff", "roster"};
+    const auto line = [](const boost::json::value& v) { return boost::json::serialize(v) + "\n"; };
     write_new(folder + "/cabinet.key", to_hex(random_bytes(32)) + "\n", 0600);
-    write_new(folder + "/issuer.jwk", boost::json::serialize(secret) + "\n", 0600);
+    write_new(folder + "/issuer.jwk", line(issuer.secret), 0600);
     write_new(folder + "/issuers.json",
-              boost::json::serialize(boost::json::object{{"version", 1}, {"keys", boost::json::array{shared}}}) + "\n",
-              0644);
+              line(boost::json::object{{"version", 1}, {"keys", boost::json::array{issuer.shared}}}), 0644);
+    write_new(folder + "/root.jwk", line(root.secret), 0600);
+    write_new(folder + "/root.json", line(root.shared), 0644);
 }
 
 }  // namespace locker

@@ -25,10 +25,17 @@ struct grant_wish {
     int compartment = 0;
     std::string sub;
     std::string reason;
+    std::int64_t issue_min = -1;  // below 0: none
+    std::int64_t version = 0;     // 0: none
+    std::string document;         // a file with what `staff` or `keys` holds
 };
 [[nodiscard]] std::string mint_grant_token(const grant_wish& wish);
 
-// Writes cabinet.key, issuer.jwk (private) and issuers.json (the ring) into a folder; refuses to overwrite.
+// "4711 # 123456" for this moment.
+[[nodiscard]] std::string mint_staff_code(const std::string& cabinet_key_file, const std::string& number);
+
+// Writes cabinet.key, issuer.jwk (private), issuers.json (the ring), root.jwk (private) and root.json into a folder;
+// refuses to overwrite.
 void mint_keys(const std::string& folder, const std::string& kid);
 
 }  // namespace locker
