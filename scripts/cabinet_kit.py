@@ -170,6 +170,24 @@ class Listener:
             return max(self.events, default=0)
 
 
+class Terminal:
+    """One connection to the control socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(15)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile()
+
+    def enter(self, text, via="keypad"):
+        self.socket.sendall(json.dumps({"do": "enter", "via": via, "text": text}).encode() + b"\n")
+        return json.loads(self.lines.readline())
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
 class Stand:
     """Broker, simulated cabinet and lockerd in one folder, on free ports of loopback."""
 
@@ -180,6 +198,7 @@ class Stand:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.transport, self.mqtt_version, self.doors, self.cabinet = transport, mqtt_version, doors, cabinet
         self.policy, self.contact, self.baud, self.verify, self.clock_battery = policy, contact, baud, verify, clock_battery
+        self.more_keys = self.clock = ""
         self.boards = boards or (doors + 7) // 8
         self.mqtt_port = free_port()
         self.modbus_port = free_port()
@@ -230,7 +249,8 @@ folder = "state"
 [keys]
 cabinet = "keys/cabinet.key"
 issuers = "keys/issuers.json"
-
+root = "keys/root.json"
+{self.more_keys}
 [mqtt]
 uri = "mqtt://127.0.0.1:{self.mqtt_port}"
 version = "{'5' if self.mqtt_version == 5 else '3.1.1'}"
@@ -239,6 +259,7 @@ metrics_every_s = 5
 
 [clock]
 battery_backed = {str(self.clock_battery).lower()}
+{self.clock}
 
 [policy]
 {self.policy}
@@ -332,6 +353,24 @@ name = "line1"
 
     def enter(self, text, via="keypad"):
         return json.loads(self.ctl("--json", "enter", text, "--via", via, check=False).stdout)
+
+    def terminal(self):
+        """A keypad of its own: who signs in there stays signed in until it is closed."""
+        return Terminal(self.socket)
+
+    def staff_code(self, number, key=None):
+        return self.ctl("mint", "staff-code", "--key", key or self.keys / "cabinet.key", "--number", number)
+
+    def document(self, act, version, content, key=None, epoch=True, kid="root"):
+        """A roster or a ring of keys, signed by the root key."""
+        file = self.folder / f"{act}-{version}.json"
+        file.write_text(json.dumps(content))
+        args = ["mint", "grant", "--key", key or self.keys / "root.jwk", "--cabinet", self.cabinet, "--act", act,
+                "--version", version, "--document", file]
+        return self.ctl(*args, *(["--epoch", self.mqtt.epoch()] if epoch else []))
+
+    def roster(self, version, staff):
+        return self.mqtt.command("roster", grant=self.document("roster", version, staff))
 
     def ask_sim(self, **request):
         with socket.socket(socket.AF_UNIX) as s:

@@ -178,6 +178,16 @@ actor town::held_back() {
     }
 }
 
+actor town::guess_all_day() {
+    while (true) {
+        co_await pause{world_, 10 * minute};
+        const auto eight = static_cast<std::uint32_t>(world_.rng.below(100'000'000));
+        answer a = type("keypad", fmt::format("{:08}{}", eight, locker::luhn_digit(eight)));
+        const std::string said = co_await a;
+        ++world_.met["guess." + said];
+    }
+}
+
 // Somebody who knows a number guesses at its code, for hours, and pulls the plug.
 actor town::guess_staff() {
     if (workers_.empty()) {
@@ -187,7 +197,7 @@ actor town::guess_staff() {
     const bool pulls = swarm_.powers || swarm_.kills;
     const bool patient = world_.rng.chance(600);
     ++world_.met["attack.guess_staff"];
-    for (int i = 0; i < 25; ++i) {
+    for (int i = 0; i < 25 && !peaceful_; ++i) {
         const auto code = world_.rng.below(1'000'000);
         (void)type("keypad", fmt::format("{}#{:06}", who.number, code));
         co_await pause{world_, patient ? world_.rng.between(31, 40) * minute : world_.rng.between(100, 4000)};
@@ -229,16 +239,16 @@ actor town::out_of_the_drawer() {
     }
 }
 
-// Whoever passes a keypad that staff have left.
-void town::touch_session() {
+// Whoever passes a keypad that staff have left takes what its session still opens.
+actor town::touch_session() {
     ++world_.met["attack.touch_session"];
-    const int n = any_door().number;
-    (void)type("keypad", world_.rng.chance(500) ? "next" : std::to_string(n));
-    world_.after(5000, [this, n] {
-        if (hardware_.at(n).open) {
-            hardware_.shut(n);
-        }
-    });
+    const std::string line = world_.rng.chance(500) ? "next" : std::to_string(any_door().number);
+    answer sent = enter("keypad", line);
+    const std::string reply = co_await sent;
+    if (error_of(reply) == "ok") {
+        ++world_.met["attack.touched"];
+        leave_with(static_cast<int>(boost::json::parse(reply).at("result").at("compartment").as_int64()));
+    }
 }
 
 // Grants under a key that the ring does not hold any more.

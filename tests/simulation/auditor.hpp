@@ -85,6 +85,14 @@ public:
     bool contacts_faulty = false;  // a contact lied: what was told of doors proves nothing
     bool clock_faulty = false;     // the cabinet's clock has been wrong: expiry by true time proves nothing
     [[nodiscard]] const std::map<std::string, std::string>& deposits() const { return states_; }
+    // The door that a staff number opened last, as far as the ledger says; 0: none.
+    [[nodiscard]] int door_of(const std::string& number) const {
+        int door = 0;
+        for (const auto& [id, o] : openings_) {
+            door = o.by == "staff:" + number ? o.compartment : door;
+        }
+        return door;
+    }
     [[nodiscard]] std::uint64_t head() const { return rows_.size(); }
     [[nodiscard]] std::uint64_t openings() const { return openings_.size(); }
 

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "hal/ports/canary.hpp"
+#include "tests/simulation/odds.hpp"
 #include "tests/simulation/town.hpp"
 
 namespace {
@@ -234,6 +235,7 @@ int main(int argc, char** argv) {
     std::uint64_t pairs = 0;
     std::vector<std::uint64_t> cut_at;
     std::string regressions;
+    bool odds = false;
     app.add_option("--seed", first, "The first seed")->capture_default_str();
     app.add_option("--seeds", count, "How many")->capture_default_str();
     app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
@@ -244,6 +246,7 @@ int main(int argc, char** argv) {
     app.add_flag("--cuts", cuts, "The main story with the power cut at every call of a port, one run each");
     app.add_option("--pairs", pairs, "As many runs of the main story with two cuts, the second in recovery");
     app.add_option("--cut", cut_at, "The main story with the power cut at these calls");
+    app.add_flag("--odds", odds, "How often a guess opens a door: a year of guesses, and codes drawn at random");
     app.add_flag("--tell", tell, "Print the last things that happened in each world");
     app.add_option("--lines", lines, "How many of them")->capture_default_str();
     app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
@@ -264,6 +267,11 @@ int main(int argc, char** argv) {
         return canaries(within, days);
     }
 #endif
+    if (odds) {
+        const auto said = sim::odds(first);
+        std::cout << said;
+        return said.starts_with("VIOLATION") ? 1 : 0;
+    }
     if (cuts || pairs > 0 || !cut_at.empty()) {
         return cut_story(first, cuts, pairs, cut_at);
     }

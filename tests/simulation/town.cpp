@@ -34,7 +34,10 @@ town_result town::run() {
     out.world = described();  // before peace ends its faults
     try {
         process_->start();
-        if (options_.story_only) {
+        if (options_.only_guesses) {
+            guess_all_day();
+            world_.run_until(options_.days * day);
+        } else if (options_.story_only) {
             one_story("story", 0, true);
             world_.run_until(40 * minute);
         } else {
@@ -50,7 +53,9 @@ town_result town::run() {
             residents();
             world_.run_until(options_.days * day);
         }
-        peace();
+        if (!options_.only_guesses) {
+            peace();
+        }
     } catch (const violation& v) {
         out.violation = v.what();
     } catch (const std::exception& e) {

@@ -24,7 +24,8 @@ struct town_options {
     bool faults = true;               // off: the plain story alone
     std::vector<std::uint64_t> cuts;  // port calls at which the power goes
     bool tell = false;
-    bool story_only = false;  // one story with fixed times, for the exhaustive cuts
+    bool only_guesses = false;  // somebody guesses every 10 minutes, and nothing else happens
+    bool story_only = false;    // one story with fixed times, for the exhaustive cuts
 };
 
 struct town_result {
@@ -115,9 +116,10 @@ private:
     actor attacker();
     actor guess();
     actor held_back();
+    actor guess_all_day();
     actor guess_staff();
     void staff_code_again();
-    void touch_session();
+    actor touch_session();
     void revoked_key();
     void foreign_code();
     actor out_of_the_drawer();

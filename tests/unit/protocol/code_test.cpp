@@ -47,6 +47,10 @@ TEST_CASE("derivation: one cabinet's key opens nothing of another") {
     for (std::size_t i = 0; i < documented.size(); ++i) {
         documented[i] = static_cast<unsigned char>(i);
     }
+    const auto staff = staff_key(documented, "4711");
+    CHECK(to_hex(staff) == "d4e50474b7356009cca79154611ca870a8a9e70d678a5f99336f2740e16ae92d");
+    CHECK(totp6(staff, 59849280) == 401788);
+    CHECK(key_id(documented).size() == 8);
     const auto key = deposit_key(documented, "return-1");
     CHECK(to_hex(key) == "687dee32f7e7e28f773140d13e2d828a142c01e2e4a4894720fa853616327eea");
     CHECK(pickup_code(key, 0) == "273064519");
