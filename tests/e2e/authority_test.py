@@ -297,7 +297,7 @@ def test_a_day_of_staff_work(stand, tmp_path):
     assert keypad.enter(s.staff_code("4713"))["ok"]
     kept = s.put_in("back-old")
     assert code_of(keypad.enter(str(kept))) == "not_permitted"
-    assert work(s, keypad, "24") == (24, None)
+    assert work(s, keypad, "24") == (24, "")
     assert keypad.enter("out")["ok"]
 
     # Li is suspended by the office, and comes back.

@@ -66,6 +66,9 @@ actor town::trouble() {
         {"door_torn_open", &swarm::contacts,
          [](town& t, std::int64_t lasts) {
              const int n = t.any_door().number;
+             if (t.hardware_.at(n).open) {
+                 return;  // there is nothing to tear open, nor for whoever did it to shut
+             }
              t.auditor_.contacts_faulty = true;
              t.hardware_.set_open(n);
              t.world_.after(std::min(lasts, 10 * minute), [&t, n] { t.hardware_.shut(n); });
