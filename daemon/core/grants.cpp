@@ -309,7 +309,7 @@ void lower_floor(work& w, const grant& g) {
     w.s.l.iat_ms = 0;
     w.s.l.iat_age = 0;
     w.wall = judged_time(w.s, w.now, w.age);
-    w.s.d.m.grants_before_s = std::min(w.s.d.m.grants_before_s, w.wall / 1000);
+    w.s.d.m.grants_before_s = g.iat;  // what was signed before would be good once more, and stays dead
     event_data data;
     data.step_ms = w.wall - before;
     w.say(event_type::clock_stepped, "", data);

@@ -204,6 +204,9 @@ std::string snapshot(const work& w) {
                             {"acknowledged", padded(w.s.d.m.acknowledged)},
                             {"epoch", w.s.l.epoch},
                             {"broker", w.s.l.broker_up},
+                            {"ring", w.s.d.ring->version},
+                            {"roster", w.s.d.people->version},
+                            {"cabinet_keys", boost::json::value_from(w.s.d.m.key_ids)},
                             {"compartments", std::move(compartments)},
                             {"deposits", std::move(deposits)},
                             {"alarms", std::move(alarms)}});

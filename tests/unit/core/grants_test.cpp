@@ -85,6 +85,8 @@ TEST_CASE("the root's ring mends a floor that is too high; nothing else lowers i
                                         {{"act", "roster"}, {"version", 1}, {"staff", array()}}))) == "expired");
     REQUIRE(ok(ring(b, 3, {jwk("portal", issuer_seed_hex, {"open"})})));
     CHECK(b.last_event("clock.stepped").at("step_ms").as_int64() < -299 * day);
+    const auto old_s = b.now.wall_ms / 1000 - 20;
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}, {"iat", old_s}, {"exp", old_s + 60}})) == "expired");
     CHECK(ok(b.open({{"act", "open"}, {"cmp", 2}})));
     b.start();
     CHECK(ok(b.open({{"act", "open"}, {"cmp", 3}})));
