@@ -99,7 +99,7 @@ reading<int> place_for(work& w, const stay& wanted) {
     }
     int place = 0;
     if (wanted.compartment != 0) {
-        const auto named = named_place(w, wanted.compartment, wanted.size);
+        auto named = named_place(w, wanted.compartment, wanted.size);
         if (!named) {
             return named;
         }
