@@ -10,7 +10,10 @@ secret256 derived(const key256& cabinet_key, std::string_view label, std::string
     std::string message(label);
     message.push_back('\0');
     message.append(of);
-    return secret256(hmac_sha256(cabinet_key, bytes_of(message)));
+    auto mac = hmac_sha256(cabinet_key, bytes_of(message));
+    const secret256 out(mac);
+    wipe(mac);
+    return out;
 }
 
 // RFC 4226 §5.3, before the reduction to digits.

@@ -174,6 +174,14 @@ reading<std::vector<staff_member>> parse_members(const boost::json::value& list)
         }
         out.push_back(std::move(*m));
     }
+    for (std::size_t i = 0; i < out.size(); ++i) {  // a sub that reads as somebody's number would be that person, too
+        const auto& sub = out[i].sub;
+        constexpr std::string_view prefix = "staff:";
+        const auto number = std::string_view(sub).substr(sub.starts_with(prefix) ? prefix.size() : 0);
+        if (is_staff_number(number) && number != out[i].number) {
+            return malformed(fmt::format("staff[{}]: its sub reads as another staff number", i));
+        }
+    }
     return out;
 }
 
@@ -217,6 +225,14 @@ std::optional<staff_code> parse_staff_code(std::string_view text) {
     staff_code code{std::string(number.front()), 0};
     std::from_chars(digits.data(), digits.data() + digits.size(), code.totp);
     return code;
+}
+
+std::string deed_forms() {
+    std::string out = "DOOR";
+    for (const auto& v : verbs) {
+        out += fmt::format(", {}", v.form);
+    }
+    return out;
 }
 
 std::optional<reading<staff_deed>> parse_deed(std::string_view line) {

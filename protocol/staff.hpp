@@ -67,5 +67,7 @@ struct staff_deed {
 };
 // Nothing: the line begins with no verb and is no door number. Error: malformed, with the verb's own form.
 [[nodiscard]] std::optional<reading<staff_deed>> parse_deed(std::string_view line);
+// "DOOR, list, open DOOR, …": all of them.
+[[nodiscard]] std::string deed_forms();
 
 }  // namespace locker

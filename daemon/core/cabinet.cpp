@@ -240,7 +240,7 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
             fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database",
                         state_.d.m.cabinet, config_.id));
     }
-    if (config_.ring.version > state_.d.ring->version || state_.d.ring->keys.empty()) {
+    if (config_.ring.version > state_.d.ring->version || state_.d.ring->version == 0) {
         state_.d.ring = std::make_shared<const key_ring>(config_.ring);
     }
     ledger_broken_ = !ledger_holds(past, state_.d.m);
@@ -262,7 +262,8 @@ void cabinet::begin(moment now, const started& in) {
     if (m.boot == in.boot) {
         away = now.mono_ms - m.mono_ms;
     } else if (m.trusted && in.clock_trusted) {
-        away = now.wall_ms - m.wall_ms;  // across boots a trusted clock alone tells how long it was off
+        // Across boots a trusted clock alone tells how long it was off; a day of it is believed, as with the floor.
+        away = std::min(now.wall_ms - m.wall_ms, day);
     }
     age_base_ = m.age + std::max<std::int64_t>(0, away);
     mono_base_ = now.mono_ms;
@@ -408,7 +409,9 @@ effects cabinet::conclude(work&& w, const input& in) {
     m = state_.d.m;  // compare what matters: the mark and the stamp ride along, they are no reason to write
     auto writes = difference(state_.d, w.s.d);
     m = mark;
-    if (writes.empty() && w.rows.empty() && w.extra.empty()) {
+    // On a quiet night the floor is kept within the hour: no power cut takes more time back.
+    const bool keep_time = m.floor_ms != 0 && w.s.l.clock_trusted && !steps_ahead(w) && w.due_age(m.floor_age + hour);
+    if (writes.empty() && w.rows.empty() && w.extra.empty() && !keep_time) {
         state_ = std::move(w.s);
         return settle(w);
     }
@@ -431,8 +434,7 @@ effects cabinet::conclude(work&& w, const input& in) {
     tx.rows = w.rows;
     for (auto& row : w.extra) {
         if (row.kind == "command" || row.kind == "grant") {
-            tx.prunes.push_back({row.kind, row.kind == "grant" ? w.wall : w.age,
-                                 row.kind == "grant" ? UINT64_MAX : limits::remembered_commands});
+            tx.prunes.push_back({row.kind, w.age, row.kind == "grant" ? UINT64_MAX : limits::remembered_commands});
         }
         tx.writes.push_back(row);
     }

@@ -234,15 +234,19 @@ std::optional<code_attempt> read_attempt(const entry& e, std::string_view via) {
 bool staff_line(work& w, const entry& e) {
     const auto at = w.s.l.sessions.find(e.terminal);
     const auto deed = parse_deed(e.text);
+    const bool digits = e.text.find_first_of("0123456789") == 0;
     if (!deed) {
-        return false;
+        if (at == w.s.l.sessions.end() || digits) {
+            return false;
+        }
+        w.answer_error(asker_of(e.id), malformed("one of these is wanted: " + deed_forms()));
+        return true;
     }
     if (at == w.s.l.sessions.end()) {
-        const bool word = e.text.find_first_of("0123456789") != 0;
-        if (word) {
+        if (!digits) {
             w.answer_error(asker_of(e.id), {error_code::not_permitted, "sign in first: staff number # code"});
         }
-        return word;
+        return !digits;
     }
     if (!*deed) {
         w.answer_error(asker_of(e.id), deed->error());
@@ -260,7 +264,7 @@ void handle_entry(work& w, const entry& e) {
                                  : e.via == entry_via::scanner ? "scanner"
                                                                : "socket";
     const asker who = asker_of(e.id);
-    if (e.text.size() > (e.via == entry_via::socket ? limits::grant_bytes : limits::entry_bytes)) {
+    if (e.text.size() > (e.via == entry_via::keypad ? limits::entry_bytes : limits::grant_bytes)) {
         w.answer_error(who, malformed("too long"));
         return;
     }

@@ -207,11 +207,12 @@ verdict move_deposit(work& w, const std::string& id, int to, const std::string& 
         if (in_use(w, door)) {
             return refusal{error_code::busy, fmt::format("door {} is being opened, or was not shut since", door)};
         }
-        forget_unknown(w, door);
     }
     if (there.hold_until > w.age) {
         return refusal{error_code::busy, fmt::format("door {} was emptied this very minute", to)};
     }
+    forget_unknown(w, here.number);
+    forget_unknown(w, to);
     here.deposit.clear();
     there.deposit = id;
     d->compartment = to;
@@ -219,7 +220,7 @@ verdict move_deposit(work& w, const std::string& id, int to, const std::string& 
     data.from = here.number;
     data.by = by;
     w.say(event_type::deposit_moved, subject_of(to), data);
-    suspect(w, here, "its papers were found behind another door");
+    suspect(w, here, moved_away);
     return serialize(object{{"deposit", id}, {"from", here.number}, {"compartment", to}});
 }
 

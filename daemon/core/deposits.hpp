@@ -29,6 +29,9 @@ struct stay {
 [[nodiscard]] verdict confirm_deposit(work& w, const std::string& id, std::string_view by);
 [[nodiscard]] verdict cancel_deposit(work& w, const std::string& id);
 
+// Why a door is suspected whose deposit was moved away.
+inline constexpr std::string_view moved_away = "its papers were found behind another door";
+
 // Rebinds a deposit to the door where it truly lies. The door it was bound to is suspected from then on.
 [[nodiscard]] verdict move_deposit(work& w, const std::string& id, int to, const std::string& by);
 

@@ -8,6 +8,7 @@
 #include "daemon/core/replies.hpp"
 #include "daemon/core/staff.hpp"
 #include "hal/ports/canary.hpp"
+#include "protocol/code.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
 #include "protocol/timestamp.hpp"
@@ -38,7 +39,8 @@ const issuer_key* key_of(const work& w, const grant& g) {
 bool mends_time(const work& w, const grant& g) {
     const std::int64_t raw_s = w.now.wall_ms / 1000;
     return is_root(w, g) && g.act == grant_act::keys &&
-           (!w.s.l.clock_trusted || (g.iat <= raw_s + limits::grant_leeway_s && raw_s < g.exp));
+           (w.s.l.clock_trusted ? g.iat <= raw_s + limits::grant_leeway_s && raw_s < g.exp
+                                : w.wall > g.exp * 1000 + day);  // one that is merely late mends nothing
 }
 
 std::optional<refusal> check_time(const work& w, const grant& g) {
@@ -98,17 +100,17 @@ std::optional<refusal> check(work& w, const grant& g, channel from) {
     if (auto why = suspension(w, g.sub, g.act == grant_act::staff)) {
         return why;
     }
-    if (g.iat * 1000 > w.s.l.iat_ms + (w.age - w.s.l.iat_age)) {
-        w.s.l.iat_ms = g.iat * 1000;  // the floor itself rises from trusted time only
-        w.s.l.iat_age = w.age;
+    if (g.iat * 1000 > w.s.d.m.iat_ms + (w.age - w.s.d.m.iat_age)) {
+        w.s.d.m.iat_ms = g.iat * 1000;  // the floor itself rises from trusted time only
+        w.s.d.m.iat_age = w.age;
         w.wall = judged_time(w.s, w.now, w.age);
     }
     return std::nullopt;
 }
 
-// Kept until it has expired and 30 days more: no clock that is set back makes it new.
+// Kept until it has expired and 30 days more, by the cabinet's age: no clock makes it new.
 void consume(work& w, const grant& g) {
-    w.extra.push_back({"grant", g.jti, "{}", std::max(g.exp * 1000, w.wall) + 30 * day});
+    w.extra.push_back({"grant", g.jti, "{}", w.age + std::max<std::int64_t>(0, g.exp * 1000 - w.wall) + 30 * day});
 }
 
 void refuse(work& w, const presented& p, const refusal& why, int compartment = 0) {
@@ -179,9 +181,6 @@ struct deed {
     }
 
     std::optional<refusal> judge() {
-        if (w.config.rules.grants_need_clock && !clock_tells(w)) {
-            return refusal{error_code::clock_untrusted, "the clock is not synchronised, and the policy asks for it"};
-        }
         switch (g.act) {
             case grant_act::deposit:
                 return deposit_deed();
@@ -197,6 +196,16 @@ bool opens_a_door(grant_act act) {
     return act == grant_act::deposit || act == grant_act::collect || act == grant_act::open || act == grant_act::settle;
 }
 
+// What opens a door, now or through a session, where the policy wants a clock for it.
+std::optional<refusal> needs_clock(const work& w, const presented& p) {
+    const bool concerned = opens_a_door(p.g.act) || p.g.act == grant_act::move ||
+                           (p.g.act == grant_act::staff && p.from == channel::local);
+    if (concerned && w.config.rules.grants_need_clock && !clock_tells(w)) {
+        return refusal{error_code::clock_untrusted, "the clock is not synchronised, and the policy asks for it"};
+    }
+    return std::nullopt;
+}
+
 // ---- two persons
 
 bool wants_two(const work& w, const grant& g) {
@@ -208,12 +217,17 @@ bool wants_two(const work& w, const grant& g) {
     return w.config.rules.pairs == two_persons::always || !vacant;
 }
 
-std::optional<refusal> check_pair(const grant& one, const grant& two) {
+bool same_person(const work& w, const std::string& one, const std::string& two) {
+    const auto* a = w.s.d.people->find_sub(one);
+    return one == two || (a != nullptr && a == w.s.d.people->find_sub(two));
+}
+
+std::optional<refusal> check_pair(const work& w, const grant& one, const grant& two) {
     const bool same_deed = two.act == one.act && two.cmp == one.cmp;
     if (!same_deed || two.jti == one.jti) {
         return refusal{error_code::not_permitted, "second_grant: another grant for the same act and door is wanted"};
     }
-    if (one.sub.empty() || two.sub.empty() || one.sub == two.sub) {
+    if (one.sub.empty() || two.sub.empty() || same_person(w, one.sub, two.sub)) {
         return refusal{error_code::not_permitted, "second_grant: two persons are wanted, told apart by sub"};
     }
     return std::nullopt;
@@ -223,7 +237,7 @@ std::optional<refusal> check_pair(const grant& one, const grant& two) {
 // else `first` is the one that waited.
 bool waits_for_second(work& w, const presented& p, std::optional<grant>& first) {
     const auto at = w.s.l.first_grants.find(p.terminal);
-    if (at != w.s.l.first_grants.end() && !check_pair(at->second.g, p.g)) {
+    if (at != w.s.l.first_grants.end() && !check_pair(w, at->second.g, p.g)) {
         first = at->second.g;
         w.s.l.first_grants.erase(at);
         return false;
@@ -244,7 +258,9 @@ void open_door(work& w, const presented& p, const std::optional<grant>& companio
         d.a.second = "grant:" + companion->jti;
         d.a.valid_for = std::min(d.a.valid_for, companion->exp * 1000 - w.wall);
     }
-    if (const auto why = d.judge()) {
+    auto why = needs_clock(w, p);
+    why = why ? why : d.judge();
+    if (why) {
         remember(w, p.command, p.digest, error_reply(p.who.id, *why, w.config.help));
         refuse(w, p, *why, d.a.compartment);
         return;
@@ -306,10 +322,15 @@ void lower_floor(work& w, const grant& g) {
     const std::int64_t before = w.wall;
     w.s.d.m.floor_ms = w.s.l.clock_trusted ? w.now.wall_ms : g.iat * 1000;
     w.s.d.m.floor_age = w.age;
-    w.s.l.iat_ms = 0;
-    w.s.l.iat_age = 0;
+    w.s.d.m.iat_ms = 0;
+    w.s.d.m.iat_age = 0;
     w.wall = judged_time(w.s, w.now, w.age);
-    w.s.d.m.grants_before_s = g.iat;  // what was signed before would be good once more, and stays dead
+    // What was signed before would be good once more, and stays dead. A revocation from a time that never was ends.
+    auto& before_s = w.s.d.m.grants_before_s;
+    before_s = std::max(w.s.l.clock_trusted ? std::min(before_s, w.wall / 1000) : before_s, g.iat);
+    for (auto& [number, record] : w.s.d.staff) {
+        record.forgotten = std::min(record.forgotten, w.wall / 1000 / totp_period_s);
+    }
     event_data data;
     data.step_ms = w.wall - before;
     w.say(event_type::clock_stepped, "", data);
@@ -354,7 +375,8 @@ verdict do_at_once(work& w, const presented& p) {
 }
 
 void act_at_once(work& w, const presented& p) {
-    const auto done = do_at_once(w, p);
+    const auto clock = needs_clock(w, p);
+    const auto done = clock ? verdict(*clock) : do_at_once(w, p);
     if (!done) {
         remember(w, p.command, p.digest, error_reply(p.who.id, done.error(), w.config.help));
         refuse(w, p, done.error(), p.g.cmp.value_or(0));
@@ -372,7 +394,7 @@ std::optional<refusal> check_second(work& w, const presented& p, const std::opti
         return refusal{error_code::not_permitted, "second_grant: the policy asks for two persons here"};
     }
     auto why = check(w, *companion, p.from);
-    return why ? why : check_pair(p.g, *companion);
+    return why ? why : check_pair(w, p.g, *companion);
 }
 
 }  // namespace

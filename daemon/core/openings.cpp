@@ -38,8 +38,8 @@ void send_pulse(work& w, const opening& o, progress& p) {
 // The code is spent: its door is seen open. A bounce takes this back.
 void spend(work& w, const opening& o) {
     auto* d = w.find_deposit(o.deposit);
-    if (d != nullptr && o.issue && !o.grace && !sick(canary::code_not_spent)) {
-        d->spent_issue = o.issue;
+    if (d != nullptr && o.issue && !o.grace && *o.issue >= d->issue_next && !sick(canary::code_not_spent)) {
+        d->spent_issue = o.issue;  // one that was revoked meanwhile opens nothing again
         d->issue_next = *o.issue + 1;
         d->unknown_issue.reset();
     }
@@ -315,7 +315,7 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     c.last_used = w.age;
     w.say(event_type::opening_closed, subject_of(c.number), data);
     if (bounced && !unseen) {
-        if (d != nullptr && o.issue && d->spent_issue == o.issue && d->retrievable()) {
+        if (d != nullptr && o.issue && d->spent_issue == o.issue && d->issue_next == *o.issue + 1 && d->retrievable()) {
             d->spent_issue.reset();
             d->issue_next = *o.issue;
         }

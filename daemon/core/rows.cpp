@@ -65,7 +65,8 @@ std::string encode_row(const staff_record& s) {
     return serialize(object{{"failures", s.failures},
                             {"suspensions", s.suspensions},
                             {"suspended_until", s.suspended_until},
-                            {"steps", boost::json::value_from(s.steps)}});
+                            {"steps", boost::json::value_from(s.steps)},
+                            {"forgotten", s.forgotten}});
 }
 
 std::string encode_row(const roster& r) {
@@ -85,6 +86,8 @@ std::string encode_row(const meta& m) {
                             {"published", m.published},
                             {"acknowledged", m.acknowledged},
                             {"ledger_broken", m.ledger_broken_ms},
+                            {"iat", m.iat_ms},
+                            {"iat_age", m.iat_age},
                             {"grants_before", m.grants_before_s},
                             {"cabinet", m.cabinet},
                             {"key_ids", boost::json::value_from(m.key_ids)}});
@@ -231,6 +234,7 @@ staff_record decode_staff(const std::string& text) {
     r.get("suspensions", s.suspensions);
     r.get("suspended_until", s.suspended_until);
     r.get("steps", s.steps);
+    r.get("forgotten", s.forgotten);
     return s;
 }
 
@@ -272,6 +276,8 @@ meta decode_meta(const std::string& text) {
     r.get("published", m.published);
     r.get("acknowledged", m.acknowledged);
     r.get("ledger_broken", m.ledger_broken_ms);
+    r.get("iat", m.iat_ms);
+    r.get("iat_age", m.iat_age);
     r.get("grants_before", m.grants_before_s);
     r.get("cabinet", m.cabinet);
     r.get("key_ids", m.key_ids);

@@ -60,11 +60,16 @@ std::int64_t step_of(const work& w, const staff_code& code) {
 }
 
 bool use_step(work& w, staff_record& record, std::int64_t step) {
-    if (std::find(record.steps.begin(), record.steps.end(), step) != record.steps.end()) {
+    const bool used_before = std::find(record.steps.begin(), record.steps.end(), step) != record.steps.end();
+    if (used_before || step <= record.forgotten) {
         return false;
     }
     const std::int64_t past = w.wall / 1000 / totp_period_s - 1;
-    std::erase_if(record.steps, [&](std::int64_t used) { return used < past; });
+    std::erase_if(record.steps, [&](std::int64_t used) {
+        const bool over = used < past;
+        record.forgotten = over ? std::max(record.forgotten, used) : record.forgotten;
+        return over;
+    });
     if (!sick(canary::staff_codes_used_twice)) {
         record.steps.push_back(step);
     }
@@ -91,7 +96,7 @@ object session_json(const work& w, const staff_member& m);
 
 void begin_session(work& w, std::uint64_t terminal, const std::string& number, std::string_view via, event_data said) {
     end_session(w, terminal, "another has signed in");
-    w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms};
+    w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms, {}, 0};
     said.staff = number;
     said.via = std::string(via);
     w.say(event_type::staff_signed_in, "", said);
@@ -210,6 +215,10 @@ refusal lacks(permit p) {
     return {error_code::not_permitted, fmt::format("the role lacks {}", name(p))};
 }
 
+refusal two_wanted() {
+    return {error_code::not_permitted, "two persons are wanted here: show two grants"};
+}
+
 // What opening a door means, by what lies there and what the role permits.
 struct door_deed {
     work& w;
@@ -225,7 +234,7 @@ struct door_deed {
         const bool vacant = c.deposit.empty() && c.suspicion.empty();
         const auto pairs = w.config.rules.pairs;
         if (pairs == two_persons::always || (pairs == two_persons::occupied && !vacant)) {
-            return refusal{error_code::not_permitted, "two persons are wanted here: show two grants"};
+            return two_wanted();
         }
         return std::nullopt;
     }
@@ -255,6 +264,10 @@ struct door_deed {
         }
         const auto& c = w.at(a.compartment);
         const auto* d = w.find_deposit(c.deposit);
+        // Else who may move and settle would open whatever door alone.
+        if (w.config.rules.pairs != two_persons::never && c.suspicion == moved_away) {
+            return two_wanted();
+        }
         if (d != nullptr && d->state == deposit_state::reserved && is_unconfirmed(w, *d)) {
             a.deposit = d->id;
             return std::nullopt;
@@ -355,15 +368,16 @@ bool clock_tells(const work& w) {
     return w.s.l.clock_trusted && !stands_still(w);
 }
 
+bool suspended(const work& w, const staff_member& m) {
+    return (m.suspended && !sick(canary::suspended_staff_enter)) || suspended_by_codes(w, m.number);
+}
+
 std::optional<refusal> suspension(const work& w, std::string_view sub, bool lifting) {
     const auto* m = w.s.d.people->find_sub(sub);
-    if (m == nullptr) {
+    if (m == nullptr || (lifting && !m->suspended) || !suspended(w, *m)) {
         return std::nullopt;
     }
-    if ((m->suspended && !sick(canary::suspended_staff_enter)) || (!lifting && suspended_by_codes(w, m->number))) {
-        return refusal{error_code::suspended, "sub: this staff number is suspended"};
-    }
-    return std::nullopt;
+    return refusal{error_code::suspended, "sub: this staff number is suspended"};
 }
 
 void sign_in(work& w, const entry& e, std::string_view via, const staff_code& code) {
@@ -380,7 +394,7 @@ void sign_in(work& w, const entry& e, std::string_view via, const staff_code& co
     }
     const auto* m = w.s.d.people->find(code.number);
     const std::int64_t step = step_of(w, code);
-    if (m != nullptr && suspension(w, m->number, false)) {
+    if (m != nullptr && suspended(w, *m)) {
         refuse(w, who, via, {error_code::suspended, ""}, m->number);
         return;
     }
@@ -426,6 +440,9 @@ verdict staff_grant(work& w, const grant& g, std::uint64_t terminal, std::string
     event_data said;
     said.by = by;
     begin_session(w, terminal, m->number, via, said);
+    auto& begun = w.s.l.sessions.at(terminal);
+    begun.kid = g.kid;
+    begun.iat = g.iat;
     return serialize(session_json(w, *m));
 }
 
@@ -501,8 +518,10 @@ void advance_sessions(work& w) {
         const auto* m = w.s.d.people->find(at.number);
         if (m == nullptr) {
             over.emplace_back(terminal, "not in the roster any more");
-        } else if (suspension(w, m->number, false)) {
+        } else if (suspended(w, *m)) {
             over.emplace_back(terminal, "suspended");
+        } else if (at.kid && (at.iat < w.s.d.m.grants_before_s || w.s.d.ring->find(*at.kid) == nullptr)) {
+            over.emplace_back(terminal, "its grant was revoked");
         } else if (w.due(at.last + idle_end) && !sick(canary::sessions_never_end)) {
             over.emplace_back(terminal, "idle");
         }

@@ -12,6 +12,8 @@ namespace locker::core {
 // Whether the wall clock may be believed: TOTP stands on it.
 [[nodiscard]] bool clock_tells(const work& w);
 
+[[nodiscard]] bool suspended(const work& w, const staff_member& m);
+
 // `sub` names a staff member who is suspended. `lifting`: by a grant that ends what wrong codes brought.
 [[nodiscard]] std::optional<refusal> suspension(const work& w, std::string_view sub, bool lifting);
 

@@ -95,7 +95,8 @@ struct staff_record {
     int failures = 0;                  // wrong codes in a row
     int suspensions = 0;               // in a row: each lasts twice as long as the one before
     std::int64_t suspended_until = 0;  // age
-    std::vector<std::int64_t> steps;   // TOTP steps that were used and are not long past
+    std::vector<std::int64_t> steps;   // TOTP steps that were used and are not long past …
+    std::int64_t forgotten = 0;        // … and the highest of those that are
     bool operator==(const staff_record&) const = default;
 };
 
@@ -112,7 +113,9 @@ struct meta {
     std::uint64_t published = 0;     // the outbox mark: all events up to it were acknowledged
     std::uint64_t acknowledged = 0;  // by `ack`; informs, never prunes
     std::int64_t ledger_broken_ms =
-        0;                             // wall time at which a start found the ledger's end cut off or altered; 0: never
+        0;                     // wall time at which a start found the ledger's end cut off or altered; 0: never
+    std::int64_t iat_ms = 0;   // the latest `iat` of a valid grant …
+    std::int64_t iat_age = 0;  // … and the age it was seen at: time goes on from there while the clock is untrusted
     std::int64_t grants_before_s = 0;  // grants issued earlier were revoked; seconds since 1970
     std::string cabinet;               // whose database this is
     std::vector<std::string> key_ids;  // of the cabinet keys at the last start
@@ -168,7 +171,9 @@ struct progress {
 struct session {
     std::string number;
     std::string via;
-    std::int64_t last = 0;  // monotonic: of the last deed
+    std::int64_t last = 0;           // monotonic: of the last deed
+    std::optional<std::string> kid;  // of the grant that began it …
+    std::int64_t iat = 0;            // … and when that was issued
 };
 
 // The first of two grants, waiting for the second person.
@@ -190,9 +195,7 @@ struct live {
     std::vector<bool> board_said;
     bool clock_said = false;
     bool space_said = false;
-    std::int64_t iat_ms = 0;   // the latest `iat` of a valid grant, while the clock is untrusted …
-    std::int64_t iat_age = 0;  // … and the age it was seen at
-    bool step_said = false;    // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
+    bool step_said = false;  // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
     std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;
     std::map<std::int64_t, progress> running;           // by opening

@@ -18,7 +18,7 @@ std::int64_t judged_time(const state& s, moment now, std::int64_t age) {
         return std::max(now.wall_ms, floor);
     }
     const std::int64_t from_floor = floor + (s.d.m.floor_ms == 0 ? age : age - s.d.m.floor_age);
-    return s.l.iat_ms == 0 ? from_floor : std::max(from_floor, s.l.iat_ms + (age - s.l.iat_age));
+    return s.d.m.iat_ms == 0 ? from_floor : std::max(from_floor, s.d.m.iat_ms + (age - s.d.m.iat_age));
 }
 
 bool steps_ahead(const work& w) {
@@ -27,13 +27,12 @@ bool steps_ahead(const work& w) {
         return false;  // the first time this cabinet ever knew
     }
     const std::int64_t most = expected_time(w) + day;
-    const auto& l = w.s.l;
-    const bool agreed = l.iat_ms != 0 && l.iat_ms + (w.age - l.iat_age) + day >= w.now.wall_ms;
+    const bool agreed = m.iat_ms != 0 && m.iat_ms + (w.age - m.iat_age) + day >= w.now.wall_ms;
     return w.now.wall_ms > most && !agreed;
 }
 
 bool stands_still(const work& w) {
-    return w.s.d.m.floor_ms != 0 && w.now.wall_ms + minute < w.s.d.m.floor_ms;
+    return w.s.d.m.floor_ms != 0 && w.now.wall_ms + minute < expected_time(w);
 }
 
 std::int64_t expected_time(const work& w) {

@@ -85,7 +85,7 @@ std::string told(const object& answer) {
     if (const auto* list = result.if_contains("worklist")) {
         return text(list->as_object(), "message");
     }
-    return serialize(result);
+    return result.empty() ? "已完成。 Done." : serialize(result);
 }
 
 int show(const options& o, const object& answer) {

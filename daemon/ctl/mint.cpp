@@ -79,7 +79,11 @@ std::string mint_grant_token(const grant_wish& wish) {
     }
     if (!wish.document.empty()) {
         const std::string member = wish.act == "keys" ? "keys" : "staff";
-        auto value = boost::json::parse(must(read_text_file(wish.document)));
+        boost::json::error_code error;
+        auto value = boost::json::parse(must(read_text_file(wish.document)), error);
+        if (error) {
+            throw std::runtime_error(wish.document + " is no JSON: " + error.message());
+        }
         claims[member] = value.is_object() && value.as_object().contains(member) ? value.as_object().at(member) : value;
     }
     std::string token = mint_grant(claims, key);

@@ -53,6 +53,17 @@ commit_error memory_store::commit(const transaction& tx) {
             kinds[w.kind].erase(w.key);
         }
     }
+    for (const auto& w : tx.writes) {
+        if (w.until != 0) {
+            until[{w.kind, w.key}] = w.until;
+        }
+    }
+    for (const auto& p : tx.prunes) {
+        std::erase_if(kinds[p.kind], [&](const auto& row) {
+            const auto at = until.find({p.kind, row.first});
+            return at != until.end() && at->second < p.before;
+        });
+    }
     ledger.insert(ledger.end(), tx.rows.begin(), tx.rows.end());
     return commit_error::none;
 }

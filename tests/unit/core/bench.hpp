@@ -23,6 +23,7 @@ public:
     int commits = 0;
     int hints = 0;
     std::map<std::string, std::map<std::string, std::string>> kinds;
+    std::map<std::pair<std::string, std::string>, std::int64_t> until;  // of rows that are pruned
     std::vector<ledger_row> ledger;
 
     std::optional<std::string> find(std::string_view kind, std::string_view key) const override;

@@ -65,6 +65,8 @@ TEST_CASE("a staff code opens a session; its worklist goes door by door; idle en
     const auto back = b.enter("return r1 case=c-1 size=S");
     REQUIRE(ok(back));
     shut(b, door_of(back));
+    CHECK(code_of(b.enter("fly")) == "malformed");
+    CHECK(code_of(b.enter("open")) == "malformed");
     CHECK(ok(b.enter("confirm r1")));
     CHECK(b.last_event("deposit.confirmed").at("case").as_string() == "c-1");
     CHECK(ok(b.enter(b.code("r1", 0))));  // a resident's code goes on working at this keypad

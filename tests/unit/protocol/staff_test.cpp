@@ -47,6 +47,7 @@ TEST_CASE("what staff type once they have signed in") {
     CHECK_FALSE(parse_deed("0"));
     CHECK_FALSE(parse_deed("dance"));
     CHECK_FALSE(parse_deed(""));
+    CHECK(deed_forms().starts_with("DOOR, list, open DOOR, next"));
     CHECK(form_error("open") == "a door number is wanted; the form is: open DOOR");
     CHECK(form_error("open 3 4") == "there are words too many; the form is: open DOOR");
     CHECK(form_error("open 1000") != "");
