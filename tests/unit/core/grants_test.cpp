@@ -187,3 +187,128 @@ TEST_CASE("whatever bit of a token is turned, it opens nothing") {
     CHECK(b.pulses.empty());
     CHECK(ok(b.enter(token, entry_via::scanner)));
 }
+
+TEST_CASE("a ring without keys stays in force after a restart") {
+    bench b;
+    REQUIRE(ok(ring(b, 7, {})));
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "unknown_key");
+    b.start();
+    CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "unknown_key");
+    CHECK(b.core->view().d.ring->version == 7);
+}
+
+TEST_CASE("a revocation is not undone by an opening that was under way") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.reacts = [](int) {};
+    (void)b.enter(b.code("d1", 0));
+    REQUIRE(ok(b.open({{"act", "revoke"}, {"dep", "d1"}, {"issue_min", 10}})));
+    b.door(n, true);
+    b.pass(500);
+    b.door(n, false);
+    b.pass(3000);
+    CHECK(b.core->view().d.deposits.at("d1").issue_next == 10);
+    b.reacts = [&](int k) { b.door(k, true); };
+    CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
+    CHECK(ok(b.enter(b.code("d1", 10))));
+}
+
+TEST_CASE("two spellings of one staff member are one person") {
+    bench b;
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    REQUIRE(ok(b.staff({{{"number", "4711"}, {"sub", "g-4711"}, {"permits", array{"maintain"}}}})));
+    const int n = b.put_in("d1");
+    const auto by = [&](std::string_view who) { return b.grant({{"act", "open"}, {"cmp", n}, {"sub", who}}); };
+    CHECK(code_of(b.command("open", {{"second_grant", by("staff:4711")}}, by("g-4711"))) == "not_permitted");
+    CHECK(code_of(b.command("open", {{"second_grant", by("4711")}}, by("g-4711"))) == "not_permitted");
+    CHECK(ok(b.command("open", {{"second_grant", by("g-4712")}}, by("g-4711"))));
+}
+
+TEST_CASE("a ring that comes late, with an untrusted clock, makes nothing old good again") {
+    bench b;
+    const std::int64_t t0 = b.now.wall_ms / 1000;
+    const auto late = b.signed_by("root", root_seed_hex,
+                                  {{"act", "keys"},
+                                   {"version", 9},
+                                   {"iat", t0},
+                                   {"exp", t0 + 600},
+                                   {"keys", array{jwk("portal", issuer_seed_hex, {"open", "revoke"})}}},
+                                  false);
+    b.pass(10 * second);
+    const auto now_s = b.now.wall_ms / 1000;
+    const auto stolen = b.grant({{"act", "open"}, {"cmp", 4}, {"iat", now_s}, {"exp", now_s + 3600}}, false);
+    b.pass(1000 * second);
+    REQUIRE(ok(b.enter(b.grant({{"act", "revoke"}}, false))));
+    b.clock_trusted = false;
+    b.feed(clock_report{false});
+    CHECK(code_of(b.enter(late)) == "expired");
+    CHECK(code_of(b.enter(stolen)) == "expired");
+    b.pass(2 * day);  // now it mends the time, and what was revoked stays so
+    CHECK(ok(b.enter(late)));
+    CHECK(code_of(b.enter(stolen)) == "expired");
+}
+
+TEST_CASE("what grants told of the time outlives a restart; used ones are known by age, whatever the time says") {
+    bench b;
+    b.clock_trusted = false;
+    b.feed(clock_report{false});
+    const std::int64_t t = b.now.wall_ms / 1000;
+    const auto grant = [&](int door, std::int64_t at, std::int64_t life) {
+        return b.grant({{"act", "open"}, {"cmp", door}, {"iat", at}, {"exp", at + life}}, false);
+    };
+    const auto unused = grant(4, t, 3600);
+    const auto used = grant(3, t, 3600);
+    REQUIRE(ok(b.enter(used)));
+    REQUIRE(ok(b.enter(grant(5, t + 7200, 60))));
+    CHECK(code_of(b.enter(unused)) == "expired");
+    b.reboot();
+    CHECK(code_of(b.enter(unused)) == "expired");
+    REQUIRE(ok(b.enter(grant(6, t + 40 * 86400, 60))));
+    CHECK(b.disk.kinds["grant"].size() == 3);
+    b.pass(29 * day);
+    (void)b.enter(grant(1, t + 80 * 86400, 60));
+    CHECK(b.disk.kinds["grant"].size() == 4);
+}
+
+TEST_CASE("a policy that wants a clock wants it for signing in, too") {
+    bench b;
+    b.config.rules.grants_need_clock = true;
+    b.start();
+    REQUIRE(ok(b.staff({{{"number", "4711"}, {"permits", array{"maintain"}}}})));
+    b.feed(clock_report{false});
+    CHECK(code_of(b.enter(b.grant({{"act", "staff"}, {"sub", "4711"}}, false))) == "clock_untrusted");
+    CHECK(code_of(b.open({{"act", "move"}, {"dep", "d"}, {"cmp", 1}})) == "clock_untrusted");
+    CHECK(ok(b.open({{"act", "staff"}, {"sub", "4711"}})));  // lifting opens nothing
+}
+
+TEST_CASE("a clock that steps back in a quiet night is told, and takes back an hour at most") {
+    bench b;
+    REQUIRE(ok(b.open({{"act", "open"}, {"cmp", 1}})));
+    const std::int64_t t = b.now.wall_ms / 1000;
+    const auto slip = b.grant({{"act", "open"}, {"cmp", 4}, {"iat", t}, {"exp", t + 3600}}, false);
+    b.pass(5 * hour);
+    b.now.wall_ms -= 5 * hour;
+    b.pass(2000);
+    CHECK(code_of(b.enter(slip)) == "expired");
+    CHECK(b.count("clock.stepped") == 1);
+}
+
+TEST_CASE("a clock that is far ahead at boot refills no bucket beyond a day") {
+    bench b;
+    for (int i = 0; i < 60; ++i) {
+        (void)b.enter(b.code("none", static_cast<std::uint64_t>(i)));
+        b.pass(31 * minute);
+    }
+    CHECK(code_of(b.enter(b.code("none", 0))) == "wrong_code");  // what the slow bucket gave back meanwhile
+    while (code_of(b.enter(b.code("none", 1))) == "wrong_code") {
+        b.pass(31 * minute);
+    }
+    b.now.wall_ms += 400 * day;
+    b.reboot();
+    int judged = 0;
+    for (int i = 0; i < 20; ++i) {
+        judged += code_of(b.enter(b.code("none", 2))) == "wrong_code" ? 1 : 0;
+    }
+    CHECK(judged <= 3);
+}

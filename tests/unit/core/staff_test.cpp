@@ -339,3 +339,48 @@ TEST_CASE("papers that nobody fetched go into custody; their code is answered wi
     b.pass(31 * day);
     CHECK(code_of(b.enter(b.code("d1", 0))) == "wrong_code");
 }
+
+TEST_CASE("a session that a grant began ends with that grant's revocation, or its key's") {
+    bench b;
+    REQUIRE(ok(b.staff({collector("4711")})));
+    REQUIRE(ok(b.enter(b.grant({{"act", "staff"}, {"sub", "g-4711"}}, false))));
+    b.pass(2000);
+    REQUIRE(ok(b.open({{"act", "revoke"}})));
+    CHECK(b.last_event("staff.signed_out").at("reason").as_string() == "its grant was revoked");
+    CHECK(code_of(b.enter("list")) == "not_permitted");
+    REQUIRE(ok(b.enter(b.grant({{"act", "staff"}, {"sub", "g-4711"}}, false))));
+    REQUIRE(ok(b.command("keys", {},
+                         b.signed_by("root", root_seed_hex, {{"act", "keys"}, {"version", 2}, {"keys", array()}}))));
+    CHECK(code_of(b.enter("list")) == "not_permitted");
+}
+
+TEST_CASE("a used step is known however the clock goes back, also where the floor stands still") {
+    bench b;
+    REQUIRE(ok(b.staff({collector("4711")})));
+    b.now.wall_ms += 3 * day;  // no iat agrees: the floor waits
+    b.now.wall_ms += 15'000 - b.now.wall_ms % 30'000;
+    b.pass(1000);
+    const auto seen = b.staff_code("4711");
+    const auto at = b.now.wall_ms;
+    REQUIRE(ok(b.enter(seen)));
+    b.pass(10 * minute);
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    b.now.wall_ms = at;
+    b.pass(1);
+    CHECK(code_of(b.enter(seen)) == "replayed");
+    b.start();
+    CHECK(code_of(b.enter(seen)) == "replayed");
+}
+
+TEST_CASE("where two persons are wanted, who moves a deposit does not settle its old door alone") {
+    bench b({.doors = 8});
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    REQUIRE(ok(b.staff({collector("4711")})));
+    const int n = b.put_in("r1", "return");
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    CHECK(code_of(b.enter(std::to_string(n))) == "not_permitted");
+    CHECK(ok(b.enter("move r1 8")));
+    CHECK(code_of(b.enter(std::to_string(n))) == "not_permitted");
+    CHECK(code_of(b.enter("settle " + std::to_string(n))) == "not_permitted");
+}

@@ -82,4 +82,6 @@ TEST_CASE("a roster names each number once, and what it may do") {
     CHECK(wrong(R"([{"number":"4711","permits":["move"],"suspended":1}])") != "");
     CHECK(wrong(R"([{"number":"4711","permits":["move"]},{"number":"4711","permits":["move"]}])") ==
           "staff[1]: its number or sub stands twice");
+    CHECK(wrong(R"([{"number":"4711","sub":"4712","permits":["move"]},{"number":"4712","permits":["move"]}])") ==
+          "staff[0]: its sub reads as another staff number");
 }
