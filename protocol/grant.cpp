@@ -216,6 +216,9 @@ reading<issuer_key> parse_issuer_key(const boost::json::object& jwk) {
     if (!x) {
         return x.error();
     }
+    if (jwk.contains("d")) {
+        return malformed("d: this is a private key; a ring holds public ones");
+    }
     issuer_key key{std::move(*kid), *x, {}};
     const auto* list = jwk.if_contains("acts");
     if (list == nullptr || !list->is_array() || list->get_array().empty()) {

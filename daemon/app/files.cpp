@@ -22,6 +22,16 @@ file_reading<std::string> read_secret_file(const std::string& path) {
     return read_text_file(path);
 }
 
+// What decides who may open is nobody's to write but its owner's.
+file_reading<std::string> read_guarded_file(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0022U) != 0) {
+        return file_error{fmt::format("{} can be written by others than its owner (mode {:04o}); chmod 0644 it", path,
+                                      info.st_mode & 07777U)};
+    }
+    return read_text_file(path);
+}
+
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
         text.remove_suffix(1);
@@ -78,6 +88,9 @@ file_reading<secret256> read_cabinet_key(const std::string& path) {
     }
     const secret256 out(*key);
     wipe(*key);
+    if (std::all_of(out.begin(), out.end(), [&](auto byte) { return byte == out.front(); })) {
+        return file_error{fmt::format("{} holds no random key; make one with: lockerctl mint keys", path)};
+    }
     return out;
 }
 
@@ -102,7 +115,7 @@ file_reading<std::string> read_secret_line(const std::string& path) {
 }
 
 file_reading<key_ring> read_key_ring(const std::string& path) {
-    auto text = read_text_file(path);
+    auto text = read_guarded_file(path);
     if (!text) {
         return text.error();
     }
@@ -114,7 +127,7 @@ file_reading<key_ring> read_key_ring(const std::string& path) {
 }
 
 file_reading<issuer_key> read_root_key(const std::string& path) {
-    auto text = read_text_file(path);
+    auto text = read_guarded_file(path);
     if (!text) {
         return text.error();
     }

@@ -56,10 +56,12 @@ verdict obey(work& w, const ops_order& order) {
     if (order.what == ops_order::deed::lift_suspension) {
         return lift_suspension(w, order.text, "");
     }
+    int count = 0;
     for (auto& [n, c] : w.s.d.compartments) {
+        count += c.suspicion.empty() ? 1 : 0;
         suspect(w, c, order.text);
     }
-    return std::string("{}");
+    return fmt::format(R"({{"suspected":{}}})", count);
 }
 
 void handle_request(work& w, const input& in) {
@@ -387,7 +389,6 @@ effects cabinet::step(moment now, const input& in) {
             advance_first_grants(w);
             handle_request(w, in);
         } else if (const auto* gone = std::get_if<terminal_gone>(&in)) {
-            w.s.l.first_grants.erase(gone->terminal);
             end_session(w, gone->terminal, "gone");
         } else if (std::holds_alternative<stop>(in)) {
             w.say(event_type::daemon_stopping, "", {});

@@ -233,18 +233,24 @@ std::optional<refusal> check_pair(const work& w, const grant& one, const grant& 
     return std::nullopt;
 }
 
-// A local grant that needs a companion waits for it, and is not used up meanwhile. True when it has been dealt with:
-// else `first` is the one that waited.
-bool waits_for_second(work& w, const presented& p, std::optional<grant>& first) {
-    const auto at = w.s.l.first_grants.find(p.terminal);
-    if (at != w.s.l.first_grants.end() && !check_pair(w, at->second.g, p.g)) {
-        first = at->second.g;
-        w.s.l.first_grants.erase(at);
-        return false;
+// A local grant that needs a companion waits for it, and is not used up meanwhile. Nothing: it has been dealt with;
+// else it is the one that waited.
+std::optional<grant> companion_of(work& w, const presented& p) {
+    const int door = *p.g.cmp;
+    const auto at = w.s.l.first_grants.find(door);
+    const bool waits = at != w.s.l.first_grants.end() && at->second.g.jti != p.g.jti;
+    if (p.g.sub.empty() || (waits && same_person(w, at->second.g.sub, p.g.sub))) {
+        refuse(w, p, {error_code::not_permitted, "two persons are wanted here, told apart by sub"}, door);
+        return std::nullopt;
     }
-    w.s.l.first_grants[p.terminal] = {p.g, w.now.mono_ms};
+    if (waits) {
+        const grant first = at->second.g;
+        w.s.l.first_grants.erase(at);
+        return first;
+    }
+    w.s.l.first_grants[door] = {p.g, w.now.mono_ms};
     w.answer(p.who, ok_reply("", serialize(object{{"second_grant_within_s", pair_within / second}})));
-    return true;
+    return std::nullopt;
 }
 
 void open_door(work& w, const presented& p, const std::optional<grant>& companion) {
@@ -423,8 +429,11 @@ void present(work& w, const presented& p) {
     }
     std::optional<grant> companion = p.second;
     const bool two = wants_two(w, p.g);
-    if (two && p.from == channel::local && waits_for_second(w, p, companion)) {
-        return;
+    if (two && p.from == channel::local) {
+        companion = companion_of(w, p);
+        if (!companion) {
+            return;
+        }
     }
     if (two || companion) {
         if (const auto why = check_second(w, p, companion)) {

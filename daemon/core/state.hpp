@@ -198,9 +198,9 @@ struct live {
     bool step_said = false;  // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
     std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;
-    std::map<std::int64_t, progress> running;           // by opening
-    std::map<std::uint64_t, session> sessions;          // by terminal
-    std::map<std::uint64_t, first_grant> first_grants;  // by terminal
+    std::map<std::int64_t, progress> running;   // by opening
+    std::map<std::uint64_t, session> sessions;  // by terminal
+    std::map<int, first_grant> first_grants;    // by door
     bool space_low = false;
     bool storage_failed = false;
     std::int64_t storage_since_ms = 0;

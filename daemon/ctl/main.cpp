@@ -82,6 +82,14 @@ std::string told(const object& answer) {
     if (result.contains("signed_out")) {
         return "已退出。 Signed out.";
     }
+    if (const auto* count = result.if_contains("suspected")) {
+        return fmt::format("待查柜门 {0}。 {0} compartments are suspected now; deposits that are known go on.",
+                           count->as_int64());
+    }
+    if (result.contains("suspended")) {
+        return fmt::format("工号 {0} 未被停用。 Staff number {0} is not suspended; a locked-out keypad stays so.",
+                           text(result, "staff"));
+    }
     if (const auto* list = result.if_contains("worklist")) {
         return text(list->as_object(), "message");
     }
@@ -111,12 +119,16 @@ int staff_session(const options& o) {
             std::cout << text << std::flush;
         }
     };
-    prompt("工号 # 动态码 Staff number # code: ");
+    constexpr std::string_view sign_in = "工号 # 动态码 Staff number # code: ";
+    bool signed_in = false;
+    prompt(sign_in);
     for (std::string line; std::getline(std::cin, line);) {
         if (line.find_first_not_of(" \t\r") != std::string::npos) {
             const auto answer = with.ask({{"do", "enter"}, {"text", line}, {"via", "socket"}});
             code = show(o, answer);
             const auto* result = answer.if_contains("result");
+            signed_in =
+                signed_in || (result != nullptr && result->is_object() && result->get_object().contains("staff"));
             if (result != nullptr && result->is_object() && result->get_object().contains("signed_out")) {
                 break;
             }

@@ -1,6 +1,7 @@
 #include "daemon/ctl/mint.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "hal/system/system_clock.hpp"
 #include "protocol/code.hpp"
 #include "protocol/grant.hpp"
+#include "protocol/limits.hpp"
 
 namespace locker {
 namespace {
@@ -87,6 +89,11 @@ std::string mint_grant_token(const grant_wish& wish) {
         claims[member] = value.is_object() && value.as_object().contains(member) ? value.as_object().at(member) : value;
     }
     std::string token = mint_grant(claims, key);
+    const std::int64_t longest = wish.epoch.empty() ? limits::grant_local_life_s : limits::grant_mqtt_life_s;
+    if (wish.life_s < 1 || wish.life_s > longest) {
+        throw std::runtime_error(fmt::format("--life: 1 to {} s are wanted {}", longest,
+                                             wish.epoch.empty() ? "at the cabinet's front" : "over MQTT"));
+    }
     if (const auto check = parse_grant(token); !check) {
         throw std::runtime_error(check.error().detail);
     }

@@ -124,7 +124,7 @@ void engine::enter(std::uint64_t entry, std::string_view via, std::string text, 
 }
 
 void engine::terminal_gone(std::uint64_t terminal) {
-    if (core_.view().l.sessions.count(terminal) != 0 || core_.view().l.first_grants.count(terminal) != 0) {
+    if (core_.view().l.sessions.count(terminal) != 0) {
         give(core::terminal_gone{terminal});
     }
 }

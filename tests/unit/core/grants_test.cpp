@@ -145,7 +145,8 @@ TEST_CASE("two persons: over MQTT with the command, at the scanner one after the
     const auto opened = b.count("opening.opened");
     REQUIRE(ok(b.enter(by("a", false))));
     CHECK(b.count("opening.opened") == opened);
-    CHECK(ok(b.enter(by("a", false))));  // the same person again: still waiting
+    CHECK(code_of(b.enter(by("a", false))) == "not_permitted");  // the same person again
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", n}}, false))) == "not_permitted");
     CHECK(b.count("opening.opened") == opened);
     CHECK(ok(b.enter(by("b", false))));
     CHECK(b.count("opening.opened") == opened + 1);
