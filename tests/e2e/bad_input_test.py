@@ -71,7 +71,9 @@ def test_grants(stand):
         (forge.token(iat=now + 40, exp=now + 60), "not_yet_valid"),
         (forge.token(nbf=now + 40), "not_yet_valid"),
         (forge.token(iat=now - 70, exp=now - 11), "expired"),
-        (forge.token(act="keys"), "not_permitted"),
+        (forge.token(act="keys"), "malformed"),  # the document is missing
+        (forge.token(act="keys", version=2, keys=[]), "not_permitted"),
+        (forge.token(act="roster", version=2, staff=[]), "not_permitted"),
         (forge.token(cmp=99), "unknown_compartment"),
         (forge.token(act="collect", dep="nobody"), "unknown_deposit"),
         (forge.token(act="settle"), "wrong_state"),
