@@ -92,8 +92,6 @@ void count_failure(work& w, std::string_view number, std::string_view via) {
     w.say(event_type::credential_suspended, "", data);
 }
 
-object session_json(const work& w, const staff_member& m);
-
 void begin_session(work& w, std::uint64_t terminal, const std::string& number, std::string_view via, event_data said) {
     end_session(w, terminal, "another has signed in");
     w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms, {}, 0};
