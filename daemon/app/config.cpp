@@ -12,173 +12,13 @@
 #include <set>
 
 #include "daemon/app/files.hpp"
+#include "daemon/app/section.hpp"
 #include "protocol/json.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/topic.hpp"
 
 namespace locker {
 namespace {
-
-// One table of the file: hands out its keys, knows which were asked for, collects what is wrong.
-class section {
-public:
-    section(const toml::table* table, std::string name, int line, std::vector<config_error>& errors)
-        : table_(table), name_(std::move(name)), line_(line), errors_(errors) {}
-
-    void wrong(std::string_view key, std::string what) const {
-        errors_.push_back(
-            {line_of(key), name_.empty() ? std::string(key) : name_ + "." + std::string(key), std::move(what)});
-    }
-    [[nodiscard]] bool has(std::string_view key) const { return node(key) != nullptr; }
-
-    std::optional<std::string> text(std::string_view key, bool required, std::size_t most = limits::text_bytes) {
-        const auto* n = take(key, required, "a text");
-        if (n == nullptr) {
-            return std::nullopt;
-        }
-        auto value = n->value_exact<std::string>();
-        const bool printable = value && std::none_of(value->begin(), value->end(), [](char c) {
-                                   return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-                               });
-        if (!value || value->empty() || value->size() > most || !printable) {
-            wrong(key, fmt::format("a text of 1 to {} bytes in quotes is wanted, on one line", most));
-            return std::nullopt;
-        }
-        return value;
-    }
-    std::optional<std::int64_t> number(std::string_view key, bool required, std::int64_t low, std::int64_t high) {
-        const auto* n = take(key, required, "a number");
-        if (n == nullptr) {
-            return std::nullopt;
-        }
-        const auto value = n->value_exact<std::int64_t>();
-        if (!value || *value < low || *value > high) {
-            wrong(key, fmt::format("a whole number from {} to {} is wanted", low, high));
-            return std::nullopt;
-        }
-        return value;
-    }
-    bool flag(std::string_view key, bool otherwise) {
-        const auto* n = take(key, false, "");
-        if (n == nullptr) {
-            return otherwise;
-        }
-        const auto value = n->value_exact<bool>();
-        if (!value) {
-            wrong(key, "true or false is wanted");
-        }
-        return value.value_or(otherwise);
-    }
-    std::optional<std::size_t> choice(std::string_view key, std::initializer_list<std::string_view> words,
-                                      bool required) {
-        const auto value = text(key, required);
-        if (!value) {
-            return std::nullopt;
-        }
-        const auto at = std::find(words.begin(), words.end(), *value);
-        if (at == words.end()) {
-            wrong(key, fmt::format("\"{}\" is not one of {}", *value, fmt::join(words, ", ")));
-            return std::nullopt;
-        }
-        return static_cast<std::size_t>(at - words.begin());
-    }
-    // { board = "A", channel = 3 }
-    struct channel_of {
-        std::string board;
-        int channel = 0;
-    };
-    std::optional<channel_of> channel(std::string_view key, bool required) {
-        const auto* n = take(key, required, "{ board = \"A\", channel = 1 }");
-        if (n == nullptr) {
-            return std::nullopt;
-        }
-        const auto* t = n->as_table();
-        if (t != nullptr) {
-            for (const auto& [inner, value] : *t) {
-                if (inner.str() != "board" && inner.str() != "channel") {
-                    wrong(key, fmt::format("{}: no such key; here are: board, channel", inner.str()));
-                    return std::nullopt;
-                }
-            }
-        }
-        const auto board = t == nullptr ? std::nullopt : (*t)["board"].value_exact<std::string>();
-        const auto number = t == nullptr ? std::nullopt : (*t)["channel"].value_exact<std::int64_t>();
-        if (!board || !number) {
-            wrong(key, "{ board = \"A\", channel = 1 } is wanted, with the channel as printed on the board");
-            return std::nullopt;
-        }
-        if (*number < 1 || *number > limits::channels_max) {
-            wrong(key, fmt::format("channel {}: channels count from 1 to {}", *number, limits::channels_max));
-            return std::nullopt;
-        }
-        return channel_of{*board, static_cast<int>(*number)};
-    }
-    std::vector<section> tables(std::string_view key) {
-        std::vector<section> out;
-        known_.insert(std::string(key));
-        const auto* n = node(key);
-        if (n == nullptr) {
-            return out;
-        }
-        const auto* array = n->as_array();
-        if (array == nullptr) {
-            wrong(key, fmt::format("[[{}]] tables are wanted", key));
-            return out;
-        }
-        for (const auto& item : *array) {
-            const int line = static_cast<int>(item.source().begin.line);
-            if (const auto* t = item.as_table()) {
-                out.emplace_back(t, std::string(key), line, errors_);
-            } else {
-                errors_.push_back({line, std::string(key), "a table is wanted"});
-            }
-        }
-        return out;
-    }
-    section table(std::string_view key) {
-        known_.insert(std::string(key));
-        const auto* n = node(key);
-        if (n != nullptr && !n->is_table()) {
-            wrong(key, fmt::format("a table [{}] is wanted", key));
-        }
-        return {n == nullptr ? nullptr : n->as_table(), std::string(key), n == nullptr ? line_ : line_of(key), errors_};
-    }
-    // To be called last: what nobody asked for is a typing error.
-    void no_others() const {
-        if (table_ == nullptr) {
-            return;
-        }
-        for (const auto& [key, value] : *table_) {
-            const std::string name(key.str());
-            if (known_.count(name) == 0) {
-                errors_.push_back({static_cast<int>(key.source().begin.line), name_.empty() ? name : name_ + "." + name,
-                                   fmt::format("no such key; here are: {}", fmt::join(known_, ", "))});
-            }
-        }
-    }
-
-private:
-    [[nodiscard]] const toml::node* node(std::string_view key) const {
-        return table_ == nullptr ? nullptr : table_->get(key);
-    }
-    [[nodiscard]] int line_of(std::string_view key) const {
-        const auto* n = node(key);
-        return n == nullptr ? line_ : static_cast<int>(n->source().begin.line);
-    }
-    const toml::node* take(std::string_view key, bool required, std::string_view wanted) {
-        known_.insert(std::string(key));
-        const auto* n = node(key);
-        if (n == nullptr && required) {
-            wrong(key, fmt::format("is missing; {} is wanted", wanted));
-        }
-        return n;
-    }
-    const toml::table* table_;
-    std::string name_;
-    int line_;
-    std::vector<config_error>& errors_;
-    std::set<std::string> known_;
-};
 
 // mqtt://host:port, mqtts://host:port; the port may be left out.
 bool is_broker_uri(std::string_view uri) {
@@ -230,16 +70,20 @@ private:
         return (p.is_absolute() ? p : folder_ / p).string();
     }
 
-    // "credential:NAME" is a file that systemd hands to this service alone (LoadCredential=).
-    std::string key_path(const std::string& given) const {
+    // The path of a file of keys. "credential:NAME" is one that systemd hands to this service alone (LoadCredential=).
+    std::optional<std::string> key_file(section& s, std::string_view key, bool required) const {
         constexpr std::string_view prefix = "credential:";
-        if (!given.starts_with(prefix)) {
-            return path(given);
+        const auto given = s.text(key, required, 4096);
+        if (!given || !given->starts_with(prefix)) {
+            return given ? std::optional(path(*given)) : std::nullopt;
+        }
+        const auto name = given->substr(prefix.size());
+        if (name.empty() || name == ".." || name.find('/') != std::string::npos) {
+            s.wrong(key, fmt::format("\"{}\" is no credential's name: the one in LoadCredential= is wanted", name));
+            return std::nullopt;
         }
         const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-        return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) /
-                given.substr(prefix.size()))
-            .string();
+        return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) / name).string();
     }
 
     void read_cabinet() {
@@ -270,8 +114,8 @@ private:
     void read_keys() {
         auto s = root_.table("keys");
         for (const auto* name : {"cabinet", "cabinet_previous"}) {
-            if (const auto file = s.text(name, std::string_view(name) == "cabinet", 4096)) {
-                if (const auto key = read_cabinet_key(key_path(*file))) {
+            if (const auto file = key_file(s, name, std::string_view(name) == "cabinet")) {
+                if (const auto key = read_cabinet_key(*file)) {
                     out_.cabinet.cabinet_keys.push_back(*key);
                 } else {
                     s.wrong(name, key.error().what);
@@ -282,18 +126,21 @@ private:
         if (keys.size() == 2 && keys[0] == keys[1]) {
             s.wrong("cabinet_previous", "is the same key as cabinet; leave it out unless a rotation is under way");
         }
-        if (const auto file = s.text("issuers", true, 4096)) {
-            if (auto ring = read_key_ring(key_path(*file))) {
+        if (const auto file = key_file(s, "issuers", true)) {
+            if (auto ring = read_key_ring(*file)) {
                 out_.cabinet.ring = std::move(*ring);
                 if (out_.cabinet.ring.keys.empty()) {
-                    out_.warnings.push_back(key_path(*file) + " holds no key: no grant can be verified");
+                    out_.warnings.push_back(*file + " holds no key: no grant can be verified");
                 }
             } else {
                 s.wrong("issuers", ring.error().what);
             }
         }
-        if (const auto file = s.text("root", false, 4096)) {
-            if (auto root = read_root_key(key_path(*file))) {
+        if (const auto file = key_file(s, "root", false)) {
+            if (auto root = read_root_key(*file)) {
+                if (out_.cabinet.ring.find(root->kid) != nullptr) {
+                    s.wrong("root", fmt::format("its kid \"{}\" is also that of a key in issuers", root->kid));
+                }
                 out_.cabinet.root = std::move(*root);
             } else {
                 s.wrong("root", root.error().what);
@@ -546,8 +393,8 @@ private:
         }
         b.version = s.choice("version", {"5", "3.1.1"}, false).value_or(0) == 0 ? 5 : 4;
         b.username = s.text("username", false).value_or("");
-        if (const auto file = s.text("password_file", false, 4096)) {
-            if (auto password = read_secret_line(key_path(*file))) {
+        if (const auto file = key_file(s, "password_file", false)) {
+            if (auto password = read_secret_line(*file)) {
                 b.password = std::move(*password);
             } else {
                 s.wrong("password_file", password.error().what);

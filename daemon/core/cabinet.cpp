@@ -9,6 +9,7 @@
 #include "daemon/core/commands.hpp"
 #include "daemon/core/credentials.hpp"
 #include "daemon/core/deposits.hpp"
+#include "daemon/core/doors.hpp"
 #include "daemon/core/grants.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"

@@ -348,6 +348,9 @@ verdict take_ring(work& w, const grant& g, const std::string& by) {
         return refusal{error_code::wrong_state, fmt::format("version: must be above {}", old.version)};
     }
     auto fresh = std::make_shared<key_ring>(key_ring{*g.version, g.keys});
+    if (fresh->find(w.config.root->kid) != nullptr) {
+        return refusal{error_code::wrong_state, fmt::format("keys: \"{}\" is the root key's kid", w.config.root->kid)};
+    }
     std::vector<std::string> removed;
     for (const auto& key : old.keys) {
         const auto* kept = fresh->find(key.kid);

@@ -3,29 +3,13 @@
 #include <fmt/format.h>
 
 #include "daemon/core/allocation.hpp"
+#include "daemon/core/doors.hpp"
 #include "daemon/core/replies.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/limits.hpp"
 
 namespace locker::core {
 namespace {
-
-bool present(const work& w, int board) {
-    return w.s.l.board_present.at(static_cast<std::size_t>(board));
-}
-
-// A pulse that nobody acknowledged may move its lock so long after the opening was given up.
-constexpr std::int64_t late_pulse = 10 * second;
-
-// The contact as it reads now; not known while its board is away or where there is none.
-contact contact_of(const work& w, int compartment) {
-    const auto& wired = w.configured(compartment);
-    const auto at = w.s.l.contacts.find(compartment);
-    if (wired.contact == contact_kind::none || at == w.s.l.contacts.end() || !present(w, wired.contact_board)) {
-        return {};
-    }
-    return at->second;
-}
 
 void send_pulse(work& w, const opening& o, progress& p) {
     ++p.attempts;
@@ -399,16 +383,11 @@ bool ends_with_the_next(const opening& old, bool in_sight) {
     return old.result != outcome::pending && (old.opened_at < 0 || (!old.passed && !in_sight));
 }
 
-bool has_opening(const work& w, int compartment) {
-    return std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(),
-                       [&](const auto& o) { return o.second.compartment == compartment; });
-}
-
 }  // namespace
 
 std::optional<refusal> hindrance(const work& w, int compartment) {
     const auto& wired = w.configured(compartment);
-    if (!present(w, wired.relay_board)) {
+    if (!w.s.l.board_present.at(static_cast<std::size_t>(wired.relay_board))) {
         return refusal{
             error_code::board_lost,
             fmt::format("board {} does not answer", w.config.boards.at(static_cast<std::size_t>(wired.relay_board)))};
@@ -549,41 +528,6 @@ void advance_openings(work& w) {
             advance_pending(w, at->second);
         } else {
             advance_concluded(w, at->second);
-        }
-    }
-}
-
-void advance_doors(work& w) {
-    for (auto& [number, c] : w.s.d.compartments) {
-        const auto reads = contact_of(w, number);
-        if (!reads.known || has_opening(w, number)) {
-            continue;
-        }
-        if (!reads.open) {
-            if (c.door != door_state::closed && w.due(reads.since + w.config.rules.rest)) {
-                c.door = door_state::closed;
-            }
-            continue;
-        }
-        if (c.door == door_state::open || !w.due(reads.since + w.config.rules.forced_after)) {
-            continue;
-        }
-        // A cabinet never seen before may start with open doors; a doubtful opening of late explains one.
-        const bool explained = c.door == door_state::unknown ||
-                               (c.doubt && w.age - c.last_used < w.config.rules.opening_limit + late_pulse);
-        c.door = door_state::open;
-        if (explained) {
-            continue;
-        }
-        c.forced_ms = w.wall;
-        event_data data;
-        data.compartment = number;
-        if (!c.deposit.empty()) {
-            data.deposit = c.deposit;
-        }
-        w.say(event_type::door_forced, subject_of(number), data);
-        if (c.deposit.empty()) {
-            suspect(w, c, "its door was opened without an opening");
         }
     }
 }

@@ -38,9 +38,8 @@ void authorise(work& w, const authority& a);
 void take(state& s, moment now, const policy& rules, const pulse_report& report);
 void watch(state& s, int compartment, bool open, std::int64_t at_ms);
 
-// Everything that time and contacts bring about: pulses, outcomes, closings, held and forced doors.
+// Everything that time and contacts bring about: pulses, outcomes, closings, doors held open.
 void advance_openings(work& w);
-void advance_doors(work& w);
 
 // At start: openings of an earlier run wait for their doors to be read.
 void recover_openings(work& w);

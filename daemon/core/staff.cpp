@@ -18,6 +18,7 @@ using boost::json::array;
 using boost::json::object;
 
 constexpr std::int64_t idle_end = 5 * minute;
+constexpr std::int64_t longest_session = 12 * hour;     // a shift: whoever still works then signs in anew
 constexpr int failures_max = 10;                        // in a row, then the number is suspended
 constexpr std::int64_t first_suspension = 15 * minute;  // … for so long, doubling
 constexpr std::int64_t longest_suspension = 24 * hour;  // … up to this
@@ -94,7 +95,7 @@ void count_failure(work& w, std::string_view number, std::string_view via) {
 
 void begin_session(work& w, std::uint64_t terminal, const std::string& number, std::string_view via, event_data said) {
     end_session(w, terminal, "another has signed in");
-    w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms, {}, 0};
+    w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms, w.now.mono_ms, {}, 0};
     said.staff = number;
     said.via = std::string(via);
     w.say(event_type::staff_signed_in, "", said);
@@ -522,6 +523,8 @@ void advance_sessions(work& w) {
             over.emplace_back(terminal, "its grant was revoked");
         } else if (w.due(at.last + idle_end) && !sick(canary::sessions_never_end)) {
             over.emplace_back(terminal, "idle");
+        } else if (w.due(at.began + longest_session)) {
+            over.emplace_back(terminal, "its shift is over");
         }
     }
     for (const auto& [terminal, reason] : over) {

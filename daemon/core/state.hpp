@@ -171,6 +171,7 @@ struct progress {
 struct session {
     std::string number;
     std::string via;
+    std::int64_t began = 0;          // monotonic
     std::int64_t last = 0;           // monotonic: of the last deed
     std::optional<std::string> kid;  // of the grant that began it …
     std::int64_t iat = 0;            // … and when that was issued

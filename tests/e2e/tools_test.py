@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -39,6 +40,29 @@ def test_configuration_mistakes_all_at_once(stand):
     assert lockerd("--check-config", "/nowhere").returncode == 78
     answer = json.loads(s.ctl("--json", "check-config", s.config, check=False).stdout)
     assert answer["ok"] is False and answer["errors"][0]["line"] == 1
+
+
+def test_keys_from_credentials(stand, monkeypatch):
+    s = stand(start=False)
+    good = s.config.read_text()
+    folder = s.folder / "credentials"
+    folder.mkdir()
+    shutil.copy(s.keys / "cabinet.key", folder / "cabinet.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    s.config.write_text(good.replace('"keys/cabinet.key"', '"credential:cabinet.key"'))
+    assert lockerd("--check-config", s.config).returncode == 0
+    s.config.write_text(good.replace('"keys/cabinet.key"', '"credential:../keys/cabinet.key"'))
+    done = lockerd("--check-config", s.config)
+    assert done.returncode == 78 and "is no credential's name" in done.stderr
+
+
+def test_an_issuer_may_not_go_by_the_name_of_the_root(stand):
+    s = stand(start=False)
+    issuers = json.loads((s.keys / "issuers.json").read_text())
+    issuers["keys"][0]["kid"] = "root"
+    (s.keys / "issuers.json").write_text(json.dumps(issuers))
+    done = lockerd("--check-config", s.config)
+    assert done.returncode == 78 and "also that of a key in issuers" in done.stderr
 
 
 def test_key_that_everybody_can_read(stand):

@@ -42,6 +42,7 @@ TEST_CASE("the root key replaces the ring: the new key signs, the old does not, 
     REQUIRE(ok(ring(b, 6, {jwk("fresh", fresh_seed_hex, {"open"})})));
     CHECK(b.last_event("credential.revoked").at("removed").as_array()[0].as_string() == "portal");
     CHECK(code_of(b.open({{"act", "open"}, {"cmp", 2}})) == "unknown_key");
+    CHECK(code_of(ring(b, 7, {jwk("root", issuer_seed_hex, {"open"})})) == "wrong_state");
     CHECK(code_of(ring(b, 6, {jwk("portal", issuer_seed_hex, {"open"})})) == "wrong_state");
     CHECK(code_of(ring(b, 5, {jwk("portal", issuer_seed_hex, {"open"})})) == "wrong_state");
     b.start();

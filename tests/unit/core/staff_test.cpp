@@ -75,6 +75,19 @@ TEST_CASE("a staff code opens a session; its worklist goes door by door; idle en
     CHECK(code_of(b.enter("next")) == "not_permitted");
 }
 
+TEST_CASE("a session that is kept busy ends with the shift all the same") {
+    bench b;
+    REQUIRE(ok(b.staff({collector("4711")})));
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    for (int i = 0; i < 12 * 15 - 1; ++i) {
+        b.pass(4 * minute);
+        REQUIRE(ok(b.enter("list")));
+    }
+    b.pass(4 * minute);
+    CHECK(b.last_event("staff.signed_out").at("reason").as_string() == "its shift is over");
+    CHECK(code_of(b.enter("list")) == "not_permitted");
+}
+
 TEST_CASE("sessions live at one terminal, and end by out, by another, by the terminal's end, by the roster") {
     bench b;
     REQUIRE(ok(b.staff({collector("4711"), collector("4712")})));
