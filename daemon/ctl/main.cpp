@@ -280,6 +280,14 @@ void add_mint(CLI::App& app, int& code) {
     });
 
     static std::string folder;
+    static std::string file;
+    auto* cabinet_key = mint->add_subcommand("cabinet-key", "A cabinet key alone, for the rotation of one");
+    cabinet_key->add_option("file", file, "Where; must not exist yet")->required();
+    cabinet_key->callback([&code] {
+        locker::mint_cabinet_key(file);
+        code = 0;
+    });
+
     static std::string kid = "portal-1";
     auto* keys = mint->add_subcommand("keys", "A cabinet key, an issuer key and its ring, a root key, in new files");
     keys->add_option("folder", folder, "Where")->required();

@@ -110,7 +110,16 @@ std::string mint_staff_code(const std::string& cabinet_key_file, const std::stri
     return number + "#" + totp;
 }
 
+void mint_cabinet_key(const std::string& file) {
+    std::string hex = to_hex(random_bytes(32)) + "\n";
+    write_new(file, hex, 0600);
+    wipe({reinterpret_cast<std::uint8_t*>(hex.data()), hex.size()});
+}
+
 void mint_keys(const std::string& folder, const std::string& kid) {
+    if (kid == "root") {
+        throw std::runtime_error("--kid: \"root\" is the root key's; the issuer key wants another");
+    }
     std::filesystem::create_directories(folder);
     struct pair {
         boost::json::object secret;
@@ -131,7 +140,7 @@ void mint_keys(const std::string& folder, const std::string& kid) {
     const auto root = make("root");
     issuer.shared["acts"] = {"deposit", "collect", "open", "move", "settle", "revoke", "staff", "roster"};
     const auto line = [](const boost::json::value& v) { return boost::json::serialize(v) + "\n"; };
-    write_new(folder + "/cabinet.key", to_hex(random_bytes(32)) + "\n", 0600);
+    mint_cabinet_key(folder + "/cabinet.key");
     write_new(folder + "/issuer.jwk", line(issuer.secret), 0600);
     write_new(folder + "/issuers.json",
               line(boost::json::object{{"version", 1}, {"keys", boost::json::array{issuer.shared}}}), 0644);

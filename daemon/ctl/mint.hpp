@@ -34,6 +34,9 @@ struct grant_wish {
 // "4711 # 123456" for this moment.
 [[nodiscard]] std::string mint_staff_code(const std::string& cabinet_key_file, const std::string& number);
 
+// 32 random bytes into a new file, for the rotation of a key; refuses to overwrite.
+void mint_cabinet_key(const std::string& file);
+
 // Writes cabinet.key, issuer.jwk (private), issuers.json (the ring), root.jwk (private) and root.json into a folder;
 // refuses to overwrite.
 void mint_keys(const std::string& folder, const std::string& kid);

@@ -320,7 +320,7 @@ def test_a_day_of_staff_work(stand, tmp_path):
     waiting = kept
     old_code, old_staff = s.code("back-old"), s.staff_code("4712")
     os.rename(s.keys / "cabinet.key", s.keys / "cabinet.old")
-    shutil.copy(s.folder / "fresh" / "cabinet.key", s.keys / "cabinet.key")
+    s.ctl("mint", "cabinet-key", s.keys / "cabinet.key")
     s.more_keys = 'cabinet_previous = "keys/cabinet.old"\n'
     s.write_config()
     assert s.daemon.end() == 0
