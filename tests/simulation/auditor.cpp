@@ -310,6 +310,7 @@ void auditor::take_signed_in(const boost::json::object& data, bool live) {
     if (live) {
         session_ = number;
         session_at_ = world_.now;
+        session_began_ = world_.now;
     }
 }
 
@@ -362,7 +363,7 @@ void auditor::take_staff_opening(opening& o) {
     if (session_.empty() || session_ != number) {
         fail("I1 a door was authorised by staff who had not signed in: " + o.by);
     }
-    if (world_.now - session_at_ > 5 * minute + 20 * second) {
+    if (world_.now - session_at_ > 5 * minute + 20 * second || world_.now - session_began_ > 12 * hour + minute) {
         fail("I3 a door was authorised by a session that was over: " + o.by);
     }
     const auto at = people_.find(number);

@@ -174,6 +174,7 @@ private:
     std::map<std::string, suspension> suspended_staff_;
     std::string session_;  // the number that is signed in; empty: nobody
     std::int64_t session_at_ = 0;
+    std::int64_t session_began_ = 0;
     std::map<std::string, std::string> kinds_;  // of deposits
     // A leaky bucket in true time: the cabinet's own never drains faster, so it may never be kinder.
     class bucket {

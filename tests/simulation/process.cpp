@@ -375,7 +375,8 @@ void process::enter(const std::string& via, const std::string& text, std::functi
         }
     }
     run([this, id, via, text, digits, front, door] {
-        const bool deed = text.find_first_not_of("0123456789") != 0 || text.size() <= 3;
+        const bool word = text.find_first_not_of("0123456789") == 0 && text.find('.') == std::string::npos;
+        const bool deed = word || text.size() <= 3;  // no code, no staff code, no grant
         auditor_.entering(digits, front, door, deed);
         alive_->engine.enter(id, via, text, 1);
         auditor_.entered();
