@@ -41,7 +41,7 @@ constexpr std::array<entry, error_code_count> table{{
     {"storage_failed",
      {"云柜存储故障，柜门保持关闭，请联系工作人员。",
       "The cabinet cannot record now, so doors stay shut. Ask the staff."}},
-    {"not_permitted", {"没有此操作的权限。", "This is not permitted."}},
+    {"not_permitted", {"没有此操作的权限，请联系管理部门。", "This is not permitted to you. Ask your office."}},
 }};
 
 }  // namespace

@@ -250,12 +250,12 @@ std::optional<grant_act> grant_act_from(std::string_view text) {
 }
 
 bool looks_like_grant(std::string_view text) {
-    return std::count(text.begin(), text.end(), '.') == 2;
+    return text.starts_with("ey") && std::count(text.begin(), text.end(), '.') == 2;  // base64url of {"
 }
 
 reading<grant> parse_grant(std::string_view token) {
     if (token.size() > limits::grant_bytes) {
-        return malformed("grant: too long");
+        return malformed(fmt::format("grant: {} bytes, at most {} are taken", token.size(), limits::grant_bytes));
     }
     const auto first = token.find('.');
     const auto second = first == std::string_view::npos ? first : token.find('.', first + 1);

@@ -14,6 +14,7 @@
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"
 #include "daemon/core/staff.hpp"
+#include "daemon/core/timekeeping.hpp"
 #include "daemon/core/work.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/code.hpp"
@@ -93,6 +94,7 @@ void know_keys(work& w) {
         for (auto& [n, c] : w.s.d.compartments) {
             suspect(w, c, "the cabinet's keys are new: its database was restored or its board replaced");
         }
+        m.restored = true;
     }
     m.key_ids = std::move(ids);
     m.cabinet = w.config.id;
@@ -106,6 +108,9 @@ void take_start(work& w, const started& in, bool ledger_broken) {
     if (ledger_broken && w.s.d.m.ledger_broken_ms == 0) {
         w.s.d.m.ledger_broken_ms = w.wall;
         w.note_line(note::level::error, "event=ledger_broken");
+    }
+    if (w.config.ring.version > w.s.d.ring->version || w.s.d.ring->version == 0) {
+        w.s.d.ring = std::make_shared<const key_ring>(w.config.ring);
     }
     recover_openings(w);
     know_keys(w);
@@ -128,9 +133,13 @@ void say_facts(work& w) {
                   data);
         }
     }
-    if (l.clock_trusted != l.clock_said) {
-        l.clock_said = l.clock_trusted;
-        w.say(l.clock_trusted ? event_type::clock_trusted : event_type::clock_untrusted, "", {});
+    if (clock_tells(w) != l.clock_said) {
+        l.clock_said = !l.clock_said;
+        w.say(l.clock_said ? event_type::clock_trusted : event_type::clock_untrusted, "", {});
+    }
+    if (w.s.d.m.restored && clock_tells(w)) {
+        w.s.d.m.restored = false;
+        revoke_grants_before(w, w.wall / 1000, "");
     }
     if (l.space_low != l.space_said) {
         l.space_said = l.space_low;
@@ -138,15 +147,18 @@ void say_facts(work& w) {
             w.say(event_type::storage_low, "", {});
         }
     }
-    if (l.clock_trusted && (steps_ahead(w) || stands_still(w))) {
+    if (steps_ahead(w.s, w.now, w.age) || lies_behind(w.s, w.now, w.age)) {
         if (!l.step_said) {
             l.step_said = true;
             event_data data;
-            data.step_ms = w.now.wall_ms - expected_time(w);
+            data.step_ms = w.now.wall_ms - floor_now(w.s.d.m, w.age);
             w.say(event_type::clock_stepped, "", data);
         }
     } else {
         l.step_said = false;
+    }
+    if (lies_behind(w.s, w.now, w.age)) {  // the gap closes at half speed
+        (void)w.due(w.now.mono_ms + second + 2 * (floor_now(w.s.d.m, w.age) - minute - w.now.wall_ms));
     }
 }
 
@@ -243,9 +255,6 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
             fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database",
                         state_.d.m.cabinet, config_.id));
     }
-    if (config_.ring.version > state_.d.ring->version || state_.d.ring->version == 0) {
-        state_.d.ring = std::make_shared<const key_ring>(config_.ring);
-    }
     ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
     state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
@@ -260,13 +269,15 @@ std::int64_t cabinet::age(moment now) const {
 }
 
 void cabinet::begin(moment now, const started& in) {
-    const auto& m = state_.d.m;
+    auto& m = state_.d.m;
     std::int64_t away = 0;
     if (m.boot == in.boot) {
         away = now.mono_ms - m.mono_ms;
     } else if (m.trusted && in.clock_trusted) {
-        // Across boots a trusted clock alone tells how long it was off; a day of it is believed, as with the floor.
-        away = std::min(now.wall_ms - m.wall_ms, day);
+        // Across boots a trusted clock alone tells how long it was off; a day of it is believed in all until a
+        // signature confirms the clock, as with the floor.
+        away = std::clamp<std::int64_t>(now.wall_ms - m.wall_ms, 0, std::max<std::int64_t>(0, day - m.away_ms));
+        m.away_ms += away;
     }
     age_base_ = m.age + std::max<std::int64_t>(0, away);
     mono_base_ = now.mono_ms;
@@ -382,6 +393,11 @@ effects cabinet::step(moment now, const input& in) {
             w.say(event_type::storage_failed, "", {});
             w.s.l.storage_failed = false;
         }
+        if (probing && is_request(in)) {
+            if (auto read = only_reads(now, in)) {
+                return std::move(*read);
+            }
+        }
         if (unstarted_) {
             take_start(w, *unstarted_, ledger_broken_);
         } else if (is_request(in)) {
@@ -395,13 +411,23 @@ effects cabinet::step(moment now, const input& in) {
             w.say(event_type::daemon_stopping, "", {});
         }
         advance(w);
-        if (probing && is_request(in) && w.rows.size() == 1 && w.extra.empty()) {
-            return std::move(w.after);  // what only reads is answered while nothing can be recorded
-        }
     } catch (const archive_error&) {
         return not_committed(now, commit_error::failed, in);
     }
     return conclude(std::move(w), in);
+}
+
+// What only reads is answered while nothing can be recorded: the request alone, without what time would bring about.
+std::optional<effects> cabinet::only_reads(moment now, const input& in) const {
+    work w(config_, past_, state_, now, age(now));
+    handle_request(w, in);
+    w.s.d.m = state_.d.m;
+    const bool acts =
+        std::any_of(w.after.begin(), w.after.end(), [](const auto& e) { return std::holds_alternative<pulse>(e); });
+    if (unstarted_ || acts || !w.rows.empty() || !w.extra.empty() || !difference(state_.d, w.s.d).empty()) {
+        return std::nullopt;
+    }
+    return std::move(w.after);
 }
 
 effects cabinet::conclude(work&& w, const input& in) {
@@ -411,9 +437,9 @@ effects cabinet::conclude(work&& w, const input& in) {
     m = state_.d.m;  // compare what matters: the mark and the stamp ride along, they are no reason to write
     auto writes = difference(state_.d, w.s.d);
     m = mark;
-    // On a quiet night the floor is kept within the hour: no power cut takes more time back.
-    const bool keep_time = m.floor_ms != 0 && w.s.l.clock_trusted && !steps_ahead(w) && w.due_age(m.floor_age + hour);
-    if (writes.empty() && w.rows.empty() && w.extra.empty() && !keep_time) {
+    // On a quiet night time is kept within the hour: no power cut takes more of it back.
+    const bool time_to_keep = w.due_age(m.age + hour) || m.told_ms != state_.d.m.told_ms;
+    if (writes.empty() && w.rows.empty() && w.extra.empty() && !time_to_keep) {
         state_ = std::move(w.s);
         return settle(w);
     }
@@ -426,17 +452,15 @@ effects cabinet::conclude(work&& w, const input& in) {
     m.wall_ms = w.now.wall_ms;
     m.boot = w.s.l.boot;
     m.trusted = w.s.l.clock_trusted;
-    if (m.trusted && !steps_ahead(w)) {
-        m.floor_ms = std::max(m.floor_ms, w.wall);
-        m.floor_age = w.age;
-    }
     transaction tx;
-    tx.hint = w.hint_only && w.rows.empty() && w.extra.empty();
+    tx.hint = w.hint_only && w.rows.empty() && w.extra.empty() && !is_request(in);
     tx.writes = difference(state_.d, w.s.d);
     tx.rows = w.rows;
     for (auto& row : w.extra) {
-        if (row.kind == "command" || row.kind == "grant") {
-            tx.prunes.push_back({row.kind, w.age, row.kind == "grant" ? UINT64_MAX : limits::remembered_commands});
+        if (row.kind == "command") {
+            tx.prunes.push_back({row.kind, w.age, limits::remembered_commands});
+        } else if (row.kind == "grant" && w.age >= m.grants_kept_until) {
+            tx.prunes.push_back({row.kind, w.age, UINT64_MAX});
         }
         tx.writes.push_back(row);
     }

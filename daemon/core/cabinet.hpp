@@ -43,6 +43,7 @@ public:
 
 private:
     void begin(moment now, const started& in);
+    [[nodiscard]] std::optional<effects> only_reads(moment now, const input& in) const;
     effects conclude(work&& w, const input& in);
     effects committed(moment now, const commit_done& done);
     effects not_committed(moment now, commit_error error, const input& in);

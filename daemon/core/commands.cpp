@@ -183,7 +183,7 @@ void handle_command(work& w, std::string_view name, const message& m) {
     }
     // A ring that is to mend the time is not late by the time that it mends.
     const bool mends = std::holds_alternative<keys_args>(parsed.content->args);
-    if ((mends ? w.now.wall_ms : w.wall) >= parsed.content->expires_at_ms) {
+    if ((mends ? std::min(w.now.wall_ms, w.wall) : w.wall) >= parsed.content->expires_at_ms) {
         w.count("commands.expired");
         w.answer_error(who, {error_code::expired, "expires_at is past"});
         return;

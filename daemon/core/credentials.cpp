@@ -65,10 +65,9 @@ std::vector<match> find_matches(const work& w, std::uint32_t eight, int door) {
     return found;
 }
 
-void refuse(work& w, const code_attempt& attempt, error_code code, std::string detail) {
-    const refusal why{code, std::move(detail)};
-    say_refused(w, code, attempt.via, attempt.compartment);
-    if (code == error_code::wrong_code) {  // charged: the same command again is not charged again
+void refuse(work& w, const code_attempt& attempt, const refusal& why) {
+    say_refused(w, why.code, attempt.via, attempt.compartment);
+    if (why.code == error_code::wrong_code) {  // charged: the same command again is not charged again
         remember(w, attempt.command, attempt.digest, error_reply(attempt.who.id, why, w.config.help));
     }
     w.answer_error(attempt.who, why);
@@ -129,11 +128,11 @@ void open_by_code(work& w, const code_attempt& attempt, const match& m) {
     a.command = attempt.command;
     a.who = attempt.who;
     if (m.standing) {
-        refuse(w, attempt, error_code::busy, fmt::format("door {} is open already", a.compartment));
+        refuse(w, attempt, {error_code::busy, fmt::format("door {} is open already", a.compartment)});
         return;
     }
     if (const auto why = hindrance(w, a.compartment)) {
-        refuse(w, attempt, why->code, why->detail);
+        refuse(w, attempt, *why);
         return;
     }
     remember(w, attempt.command, attempt.digest, "");
@@ -147,33 +146,45 @@ void try_code(work& w, const code_attempt& attempt) {
     if (!eight) {
         const bool typo = eight.error() == error_code::typo;
         w.count(typo ? "codes.typo" : "codes.malformed");  // counted, not ledgered
-        w.answer_error(attempt.who, {eight.error(), typo ? "the check digit does not fit" : "nine digits are wanted"});
+        if (typo) {
+            w.answer_error(attempt.who, {eight.error(), "the check digit does not fit"});
+        } else {
+            w.answer_error(attempt.who,
+                           {eight.error(), "nine digits are wanted",
+                            sentence{"请输入九位取件码；工作人员请先登录：工号 # 动态码。",
+                                     "Enter the nine digits of your code. Staff sign in first: number # code."}});
+        }
         return;
     }
     if (attempt.compartment != 0 && w.s.d.compartments.count(attempt.compartment) == 0) {
-        refuse(w, attempt, error_code::unknown_compartment, fmt::format("there is no door {}", attempt.compartment));
+        refuse(w, attempt, {error_code::unknown_compartment, fmt::format("there is no door {}", attempt.compartment)});
         return;
     }
     const auto found = find_matches(w, *eight, attempt.compartment);
     const auto& t = w.s.d.throttles[std::string(attempt.throttle)];
     if (t.locked_out(w.age)) {
         if (const auto why = judge_locked_out(w, attempt, found)) {
-            refuse(w, attempt, *why, "");
+            const bool at_the_door = attempt.compartment != 0 && *why == error_code::locked_out;
+            refuse(
+                w, attempt,
+                {*why, "",
+                 at_the_door ? std::optional(sentence{"此柜门尝试次数过多，请用手机开门，或联系工作人员。",
+                                                      "Too many tries at this door. Use the phone, or ask the staff."})
+                             : std::nullopt});
             return;
         }
     }
     if (found.empty()) {
-        refuse(w, attempt, error_code::wrong_code, "");
+        refuse(w, attempt, {error_code::wrong_code, ""});
         charge(w, attempt.throttle, attempt.via);
         return;
     }
     if (std::any_of(found.begin(), found.end(), [&](const match& m) { return m.d != found.front().d; })) {
-        refuse(w, attempt, error_code::ambiguous, "the code fits two deposits: give the door number");
+        refuse(w, attempt, {error_code::ambiguous, "the code fits two deposits: give the door number"});
         return;
     }
     if (found.front().d->state == deposit_state::reclaimed) {
-        say_refused(w, error_code::wrong_state, attempt.via, attempt.compartment);
-        w.answer_error(attempt.who, with_the_staff());
+        refuse(w, attempt, with_the_staff());
         return;
     }
     open_by_code(w, attempt, found.front());
@@ -244,7 +255,9 @@ bool staff_line(work& w, const entry& e) {
     }
     if (at == w.s.l.sessions.end()) {
         if (!digits) {
-            w.answer_error(asker_of(e.id), {error_code::not_permitted, "sign in first: staff number # code"});
+            w.answer_error(asker_of(e.id),
+                           {error_code::not_permitted, "",
+                            sentence{"请先登录：工号 # 动态码。", "Sign in first: staff number # code."}});
         }
         return !digits;
     }

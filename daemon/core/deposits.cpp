@@ -221,6 +221,7 @@ verdict move_deposit(work& w, const std::string& id, int to, const std::string& 
     data.by = by;
     w.say(event_type::deposit_moved, subject_of(to), data);
     suspect(w, here, moved_away);
+    here.suspicion = moved_away;  // whatever else it was suspected of: who moves does not settle alone
     return serialize(object{{"deposit", id}, {"from", here.number}, {"compartment", to}});
 }
 

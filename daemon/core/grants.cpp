@@ -7,6 +7,7 @@
 #include "daemon/core/deposits.hpp"
 #include "daemon/core/replies.hpp"
 #include "daemon/core/staff.hpp"
+#include "daemon/core/timekeeping.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/code.hpp"
 #include "protocol/limits.hpp"
@@ -35,17 +36,17 @@ const issuer_key* key_of(const work& w, const grant& g) {
     return key;
 }
 
-// A ring that the root key signed may come when the cabinet's time is wrong: it is what mends it.
+// A ring that the root key signed mends a floor that is too high: the trusted clock and the signature agree on the
+// time. Without such a clock nothing tells a floor that is wrong from a ring that was held back.
 bool mends_time(const work& w, const grant& g) {
     const std::int64_t raw_s = w.now.wall_ms / 1000;
-    return is_root(w, g) && g.act == grant_act::keys &&
-           (w.s.l.clock_trusted ? g.iat <= raw_s + limits::grant_leeway_s && raw_s < g.exp
-                                : w.wall > g.exp * 1000 + day);  // one that is merely late mends nothing
+    return is_root(w, g) && g.act == grant_act::keys && lies_behind(w.s, w.now, w.age) &&
+           g.iat <= raw_s + limits::grant_leeway_s && raw_s < g.exp;
 }
 
 std::optional<refusal> check_time(const work& w, const grant& g) {
     std::int64_t now_s = w.wall / 1000;
-    if (w.s.l.clock_trusted) {
+    if (clock_tells(w)) {
         if (g.iat > now_s + limits::grant_leeway_s || g.nbf.value_or(0) > now_s + limits::grant_leeway_s) {
             return refusal{error_code::not_yet_valid, ""};
         }
@@ -100,12 +101,12 @@ std::optional<refusal> check(work& w, const grant& g, channel from) {
     if (auto why = suspension(w, g.sub, g.act == grant_act::staff)) {
         return why;
     }
-    if (g.iat * 1000 > w.s.d.m.iat_ms + (w.age - w.s.d.m.iat_age)) {
-        w.s.d.m.iat_ms = g.iat * 1000;  // the floor itself rises from trusted time only
-        w.s.d.m.iat_age = w.age;
-        w.wall = judged_time(w.s, w.now, w.age);
-    }
+    signed_time(w, g.iat);
     return std::nullopt;
+}
+
+warrant warrant_of(const work& w, const grant& g) {
+    return {"", g.sub, g.kid, key_of(w, g)->public_key, g.act, g.iat};
 }
 
 // Kept until it has expired and 30 days more, by the cabinet's age: no clock makes it new.
@@ -115,6 +116,9 @@ void consume(work& w, const grant& g) {
 
 void refuse(work& w, const presented& p, const refusal& why, int compartment = 0) {
     say_refused(w, why.code, p.via, compartment);
+    if (why.code == error_code::not_permitted || why.code == error_code::suspended) {  // it was verified
+        remember(w, p.command, p.digest, error_reply(p.who.id, why, w.config.help));
+    }
     w.answer_error(p.who, why);
 }
 
@@ -196,12 +200,22 @@ bool opens_a_door(grant_act act) {
     return act == grant_act::deposit || act == grant_act::collect || act == grant_act::open || act == grant_act::settle;
 }
 
+const sentence no_clock{"柜机时间未同步，暂时不能使用凭证，请联系运维人员。",
+                        "This cabinet does not know the time: grants wait. Tell operations."};
+
 // What opens a door, now or through a session, where the policy wants a clock for it.
 std::optional<refusal> needs_clock(const work& w, const presented& p) {
     const bool concerned = opens_a_door(p.g.act) || p.g.act == grant_act::move ||
                            (p.g.act == grant_act::staff && p.from == channel::local);
     if (concerned && w.config.rules.grants_need_clock && !clock_tells(w)) {
-        return refusal{error_code::clock_untrusted, "the clock is not synchronised, and the policy asks for it"};
+        return refusal{error_code::clock_untrusted, "the clock is not synchronised, and the policy asks for it",
+                       no_clock};
+    }
+    if (w.s.d.m.restored && p.from == channel::local && !is_root(w, p.g)) {
+        return refusal{
+            error_code::clock_untrusted,
+            "the database was restored: until the clock is synchronised nothing tells which grants were used",
+            no_clock};
     }
     return std::nullopt;
 }
@@ -209,10 +223,13 @@ std::optional<refusal> needs_clock(const work& w, const presented& p) {
 // ---- two persons
 
 bool wants_two(const work& w, const grant& g) {
-    if (g.act != grant_act::open || w.config.rules.pairs == two_persons::never) {
+    if ((g.act != grant_act::open && g.act != grant_act::settle) || w.config.rules.pairs == two_persons::never) {
         return false;
     }
     const auto at = w.s.d.compartments.find(*g.cmp);
+    if (g.act == grant_act::settle) {  // else who may move and settle would open whatever door alone
+        return at != w.s.d.compartments.end() && at->second.suspicion == moved_away;
+    }
     const bool vacant = at == w.s.d.compartments.end() || (at->second.deposit.empty() && at->second.suspicion.empty());
     return w.config.rules.pairs == two_persons::always || !vacant;
 }
@@ -260,7 +277,9 @@ void open_door(work& w, const presented& p, const std::optional<grant>& companio
     d.a.who = p.who;
     d.a.command = p.command;
     d.a.valid_for = p.g.exp * 1000 - w.wall;
+    d.a.warrants = {warrant_of(w, p.g)};
     if (companion) {
+        d.a.warrants.push_back(warrant_of(w, *companion));
         d.a.second = "grant:" + companion->jti;
         d.a.valid_for = std::min(d.a.valid_for, companion->exp * 1000 - w.wall);
     }
@@ -285,12 +304,7 @@ verdict revoke(work& w, const grant& g, const std::string& by) {
     if (!g.dep.empty()) {
         return revoke_issues(w, g.dep, static_cast<std::uint64_t>(*g.issue_min), by);
     }
-    w.s.d.m.grants_before_s = std::max(w.s.d.m.grants_before_s, g.iat);
-    w.s.l.first_grants.clear();
-    event_data data;
-    data.by = by;
-    data.before = g.iat * 1000;
-    w.say(event_type::credential_revoked, "", data);
+    revoke_grants_before(w, g.iat, by);
     return serialize(object{{"before", format_time(g.iat * 1000)}});
 }
 
@@ -308,6 +322,10 @@ void say_document(work& w, std::string_view what, const grant& g, const std::str
 
 verdict take_roster(work& w, const grant& g, const std::string& by) {
     const auto& old = *w.s.d.people;
+    if (!is_root(w, g) && *g.version > limits::ring_version_max) {
+        return refusal{error_code::wrong_state,
+                       fmt::format("version: above {} only the root's word counts", limits::ring_version_max)};
+    }
     if (*g.version <= old.version) {
         return refusal{error_code::wrong_state, fmt::format("version: must be above {}", old.version)};
     }
@@ -321,25 +339,6 @@ verdict take_roster(work& w, const grant& g, const std::string& by) {
     w.s.d.people = std::move(fresh);
     say_document(w, "roster", g, by, std::move(removed));
     return serialize(object{{"version", *g.version}, {"staff", g.staff.size()}});
-}
-
-// Time as the root's signature tells it: the one way for the floor to come down.
-void lower_floor(work& w, const grant& g) {
-    const std::int64_t before = w.wall;
-    w.s.d.m.floor_ms = w.s.l.clock_trusted ? w.now.wall_ms : g.iat * 1000;
-    w.s.d.m.floor_age = w.age;
-    w.s.d.m.iat_ms = 0;
-    w.s.d.m.iat_age = 0;
-    w.wall = judged_time(w.s, w.now, w.age);
-    // What was signed before would be good once more, and stays dead. A revocation from a time that never was ends.
-    auto& before_s = w.s.d.m.grants_before_s;
-    before_s = std::max(w.s.l.clock_trusted ? std::min(before_s, w.wall / 1000) : before_s, g.iat);
-    for (auto& [number, record] : w.s.d.staff) {
-        record.forgotten = std::min(record.forgotten, w.wall / 1000 / totp_period_s);
-    }
-    event_data data;
-    data.step_ms = w.wall - before;
-    w.say(event_type::clock_stepped, "", data);
 }
 
 verdict take_ring(work& w, const grant& g, const std::string& by) {
@@ -360,8 +359,16 @@ verdict take_ring(work& w, const grant& g, const std::string& by) {
     }
     w.s.d.ring = std::move(fresh);
     w.s.l.first_grants.clear();
-    if (w.wall >= g.exp * 1000) {
-        lower_floor(w, g);
+    auto& before_s = w.s.d.m.grants_before_s;
+    const bool mended = mends_time(w, g);
+    if (mended) {
+        lower_floor(w);
+    }
+    if (clock_tells(w)) {
+        before_s = std::min(before_s, w.wall / 1000);  // a revocation from a time that never was ends
+    }
+    if (mended) {
+        before_s = std::max(before_s, g.iat);  // what was signed before would be good once more, and stays dead
     }
     say_document(w, "keys", g, by, std::move(removed));
     return serialize(object{{"version", *g.version}, {"keys", g.keys.size()}});
@@ -375,7 +382,7 @@ verdict do_at_once(work& w, const presented& p) {
         case grant_act::revoke:
             return revoke(w, p.g, by);
         case grant_act::staff:
-            return staff_grant(w, p.g, p.from == channel::local ? p.terminal : 0, p.via);
+            return staff_grant(w, p.g, warrant_of(w, p.g), p.from == channel::local ? p.terminal : 0, p.via);
         case grant_act::roster:
             return take_roster(w, p.g, by);
         default:
@@ -457,6 +464,29 @@ void present_document(work& w, const presented& p, grant_act wanted) {
         return;
     }
     act_at_once(w, p);
+}
+
+bool holds(const work& w, const warrant& one) {
+    if (!one.staff.empty()) {
+        const auto* m = w.s.d.people->find(one.staff);
+        return m != nullptr && m->sub == one.sub && !suspended(w, *m);
+    }
+    const bool root = w.config.root && w.config.root->kid == one.kid;
+    const auto* key = root ? &*w.config.root : w.s.d.ring->find(one.kid);
+    return key != nullptr && key->public_key == one.public_key && key->may_sign(one.act) &&
+           (root || one.iat >= w.s.d.m.grants_before_s) && !suspension(w, one.sub, one.act == grant_act::staff);
+}
+
+void revoke_grants_before(work& w, std::int64_t before_s, const std::string& by) {
+    auto& m = w.s.d.m;
+    m.grants_before_s = std::max(m.grants_before_s, before_s);
+    w.s.l.first_grants.clear();
+    event_data data;
+    if (!by.empty()) {
+        data.by = by;
+    }
+    data.before = before_s * 1000;
+    w.say(event_type::credential_revoked, "", data);
 }
 
 void advance_first_grants(work& w) {

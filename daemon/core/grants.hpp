@@ -32,6 +32,13 @@ void present(work& w, const presented& p);
 // For `roster` and `keys` over MQTT: the same, but for this act alone.
 void present_document(work& w, const presented& p, grant_act wanted);
 
+// Key, permission, revocation and suspension of a grant that was accepted, or the standing of a staff member, as they
+// are now.
+[[nodiscard]] bool holds(const work& w, const warrant& one);
+
+// All grants issued before are dead; `by` may be empty.
+void revoke_grants_before(work& w, std::int64_t before_s, const std::string& by);
+
 // First grants whose second never came.
 void advance_first_grants(work& w);
 

@@ -4,6 +4,7 @@
 
 #include "daemon/core/allocation.hpp"
 #include "daemon/core/doors.hpp"
+#include "daemon/core/grants.hpp"
 #include "daemon/core/replies.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/limits.hpp"
@@ -65,6 +66,17 @@ void seen_open(work& w, opening& o, bool recovered) {
     }
     w.count("openings.opened");
     finish_opening(w, o, std::nullopt);
+}
+
+// Whether its authority still holds: only then one more pulse leaves.
+bool stands(work& w, const opening& o, const progress& p) {
+    if (sick(canary::revoked_grants_open)) {
+        return true;
+    }
+    const auto* d = w.find_deposit(o.deposit);
+    const bool revoked = o.issue && (d == nullptr || (o.grace ? !in_grace(w, *d) : *o.issue < d->issue_next));
+    return !revoked &&
+           std::all_of(p.warrants.begin(), p.warrants.end(), [&](const auto& one) { return holds(w, one); });
 }
 
 void conclude_jammed(work& w, opening& o);
@@ -144,7 +156,8 @@ void conclude(work& w, opening& o, const progress& p) {
 bool move_on(work& w, const opening& o, const progress& p) {
     auto* d = w.find_deposit(o.deposit);
     const std::int64_t reply_by = p.started + w.config.rules.reply_within;
-    const bool time_left = w.now.mono_ms + w.config.rules.open_within <= reply_by && w.now.mono_ms < p.not_after;
+    const bool time_left =
+        w.now.mono_ms + w.config.rules.open_within <= reply_by && w.now.mono_ms < p.not_after && stands(w, o, p);
     if (o.what != purpose::deposit || d == nullptr || d->state != deposit_state::reserved || !time_left) {
         return false;
     }
@@ -184,6 +197,7 @@ bool move_on(work& w, const opening& o, const progress& p) {
     run.limit = std::min(w.now.mono_ms + w.config.rules.opening_limit, reply_by);
     run.not_after = p.not_after;
     run.askers = p.askers;
+    run.warrants = p.warrants;
     const auto reads = contact_of(w, other);
     run.armed = reads.known && !reads.open;
     send_pulse(w, next, run);
@@ -252,7 +266,8 @@ void advance_pending(work& w, opening& o) {
     const bool can_be_seen = p.armed && w.configured(o.compartment).contact != contact_kind::none;
     const bool again = !p.waiting_report && (can_be_seen || !p.maybe_pulsed) &&
                        p.attempts < w.config.rules.pulses_max && !w.s.l.storage_failed &&
-                       w.now.mono_ms + w.config.rules.open_within <= p.limit && w.now.mono_ms < p.not_after;
+                       w.now.mono_ms + w.config.rules.open_within <= p.limit && w.now.mono_ms < p.not_after &&
+                       stands(w, o, p);
     if (again) {
         send_pulse(w, o, p);
         return;
@@ -470,6 +485,7 @@ void authorise(work& w, const authority& a) {
     p.limit = w.now.mono_ms + w.config.rules.opening_limit;
     p.not_after = a.valid_for > INT64_MAX - w.now.mono_ms ? INT64_MAX : w.now.mono_ms + a.valid_for;
     p.askers = {a.who};
+    p.warrants = a.warrants;
     const auto reads = contact_of(w, a.compartment);
     p.armed = reads.known && !reads.open;
     send_pulse(w, o, p);

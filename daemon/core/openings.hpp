@@ -16,6 +16,7 @@ struct authority {
     std::optional<std::uint64_t> issue;
     bool grace = false;
     std::int64_t valid_for = INT64_MAX;  // milliseconds from now
+    std::vector<warrant> warrants;       // none: a code
     std::string command;                 // id, remembered
     asker who;
 };

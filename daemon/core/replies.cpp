@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "protocol/crypto.hpp"
+#include "protocol/json.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
 
@@ -18,20 +20,33 @@ std::optional<remembered> recall(const work& w, std::string_view id) {
     if (!row) {
         return std::nullopt;
     }
-    const auto o = boost::json::parse(*row).as_object();
-    return remembered{boost::json::value_to<std::string>(o.at("digest")),
-                      boost::json::value_to<std::string>(o.at("reply"))};
+    const auto o = parse_object(*row, limits::payload_bytes);
+    const auto* digest = o ? o->if_contains("digest") : nullptr;
+    const auto* reply = o ? o->if_contains("reply") : nullptr;
+    if (digest == nullptr || !digest->is_string() || reply == nullptr || !reply->is_string()) {
+        return remembered{};  // a damaged row: the id was used, for what nobody knows
+    }
+    return remembered{std::string(digest->get_string()), std::string(reply->get_string())};
+}
+
+// A digest of a command with a code in it could be searched for the code: without the cabinet's key it cannot.
+std::string sealed(const work& w, const std::string& digest) {
+    const std::string text = "locker/command/v1:" + digest;
+    return to_hex(hmac_sha256(w.config.cabinet_keys.front(), bytes_of(text)));
+}
+
+void store_reply(work& w, std::string_view id, const std::string& digest, const std::string& reply) {
+    w.extra.push_back({"command", std::string(id),
+                       boost::json::serialize(boost::json::object{{"digest", digest}, {"reply", reply}}),
+                       w.age + limits::remembered_ms});
 }
 
 }  // namespace
 
 void remember(work& w, std::string_view id, const std::string& digest, const std::string& reply) {
-    if (id.empty()) {
-        return;
+    if (!id.empty()) {
+        store_reply(w, id, sealed(w, digest), reply);
     }
-    w.extra.push_back({"command", std::string(id),
-                       boost::json::serialize(boost::json::object{{"digest", digest}, {"reply", reply}}),
-                       w.age + limits::remembered_ms});
 }
 
 // True when the id was seen before, and it has been dealt with here.
@@ -40,7 +55,7 @@ bool repeated(work& w, const command_reading& m, const asker& who) {
     if (!before) {
         return false;
     }
-    if (before->digest != to_hex(m.content->digest)) {
+    if (before->digest != sealed(w, to_hex(m.content->digest))) {
         w.answer_error(who, malformed("id: was used for another command"));
     } else if (!before->reply.empty()) {
         w.answer(who, before->reply);
@@ -63,7 +78,7 @@ void finish_opening(work& w, const opening& o, const std::optional<refusal>& why
     if (!o.command.empty()) {
         const auto before = recall(w, o.command);
         if (before) {
-            remember(w, o.command, before->digest, reply_for(o.command));
+            store_reply(w, o.command, before->digest, reply_for(o.command));
         }
     }
     auto& askers = w.s.l.running[o.id].askers;

@@ -86,8 +86,12 @@ std::string encode_row(const meta& m) {
                             {"published", m.published},
                             {"acknowledged", m.acknowledged},
                             {"ledger_broken", m.ledger_broken_ms},
-                            {"iat", m.iat_ms},
-                            {"iat_age", m.iat_age},
+                            {"slow", m.slow},
+                            {"told", m.told_ms},
+                            {"told_age", m.told_age},
+                            {"away", m.away_ms},
+                            {"grants_kept_until", m.grants_kept_until},
+                            {"restored", m.restored},
                             {"grants_before", m.grants_before_s},
                             {"cabinet", m.cabinet},
                             {"key_ids", boost::json::value_from(m.key_ids)}});
@@ -276,9 +280,13 @@ meta decode_meta(const std::string& text) {
     r.get("published", m.published);
     r.get("acknowledged", m.acknowledged);
     r.get("ledger_broken", m.ledger_broken_ms);
-    r.get("iat", m.iat_ms);
-    r.get("iat_age", m.iat_age);
+    r.get("slow", m.slow);
+    r.get("told", m.told_ms);
+    r.get("told_age", m.told_age);
+    r.get("away", m.away_ms);
     r.get("grants_before", m.grants_before_s);
+    r.get("grants_kept_until", m.grants_kept_until);
+    r.get("restored", m.restored);
     r.get("cabinet", m.cabinet);
     r.get("key_ids", m.key_ids);
     const auto bytes = from_hex(head);

@@ -5,7 +5,9 @@
 #include <boost/json.hpp>
 
 #include "daemon/core/credentials.hpp"
+#include "daemon/core/grants.hpp"
 #include "daemon/core/openings.hpp"
+#include "daemon/core/timekeeping.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/code.hpp"
 #include "protocol/state.hpp"
@@ -23,13 +25,19 @@ constexpr int failures_max = 10;                        // in a row, then the nu
 constexpr std::int64_t first_suspension = 15 * minute;  // … for so long, doubling
 constexpr std::int64_t longest_suspension = 24 * hour;  // … up to this
 
-event_data data_of_staff(std::string_view number, std::string_view via) {
+// What happened to a number, whoever did it.
+event_data about_staff(std::string_view number, std::string_view via) {
     event_data data;
     data.staff = std::string(number);
-    data.by = "staff:" + std::string(number);
     if (!via.empty()) {
         data.via = std::string(via);
     }
+    return data;
+}
+
+event_data data_of_staff(std::string_view number, std::string_view via) {
+    auto data = about_staff(number, via);
+    data.by = "staff:" + std::string(number);
     return data;
 }
 
@@ -87,16 +95,23 @@ void count_failure(work& w, std::string_view number, std::string_view via) {
     record.failures = 0;
     ++record.suspensions;
     record.suspended_until = w.age + lasts;
-    auto data = data_of_staff(number, via);
+    auto data = about_staff(number, via);
     data.reason = "wrong codes";
     data.until = w.wall + lasts;
     w.say(event_type::credential_suspended, "", data);
 }
 
-void begin_session(work& w, std::uint64_t terminal, const std::string& number, std::string_view via, event_data said) {
+void begin_session(work& w, std::uint64_t terminal, const staff_member& m, std::string_view via,
+                   std::optional<warrant> grant, event_data said) {
     end_session(w, terminal, "another has signed in");
-    w.s.l.sessions[terminal] = {number, std::string(via), w.now.mono_ms, w.now.mono_ms, {}, 0};
-    said.staff = number;
+    auto& begun = w.s.l.sessions[terminal];
+    begun.number = m.number;
+    begun.via = std::string(via);
+    begun.began = begun.last = w.now.mono_ms;
+    begun.member.staff = m.number;
+    begun.member.sub = m.sub;
+    begun.grant = std::move(grant);
+    said.staff = m.number;
     said.via = std::string(via);
     w.say(event_type::staff_signed_in, "", said);
 }
@@ -214,8 +229,15 @@ refusal lacks(permit p) {
     return {error_code::not_permitted, fmt::format("the role lacks {}", name(p))};
 }
 
-refusal two_wanted() {
-    return {error_code::not_permitted, "two persons are wanted here: show two grants"};
+refusal two_wanted(std::string_view act) {
+    return {error_code::not_permitted, fmt::format("two persons are wanted here: show two {} grants", act),
+            sentence{"此柜门须两人同时授权，请各出示一个凭证。", "Two persons are wanted here: each shows a grant."}};
+}
+
+// For people who know the work: what was asked for cannot be done, and the detail says why.
+refusal not_now(std::string detail) {
+    return {error_code::wrong_state, std::move(detail),
+            sentence{"现在不能进行此操作，请先查看待办。", "This cannot be done now. Look at the worklist."}};
 }
 
 // What opening a door means, by what lies there and what the role permits.
@@ -233,7 +255,7 @@ struct door_deed {
         const bool vacant = c.deposit.empty() && c.suspicion.empty();
         const auto pairs = w.config.rules.pairs;
         if (pairs == two_persons::always || (pairs == two_persons::occupied && !vacant)) {
-            return two_wanted();
+            return two_wanted("open");
         }
         return std::nullopt;
     }
@@ -265,14 +287,14 @@ struct door_deed {
         const auto* d = w.find_deposit(c.deposit);
         // Else who may move and settle would open whatever door alone.
         if (w.config.rules.pairs != two_persons::never && c.suspicion == moved_away) {
-            return two_wanted();
+            return two_wanted("settle");
         }
         if (d != nullptr && d->state == deposit_state::reserved && is_unconfirmed(w, *d)) {
             a.deposit = d->id;
             return std::nullopt;
         }
         if (use_of(w.s.d, c) != use_state::suspected) {
-            return refusal{error_code::wrong_state, fmt::format("door {} is not suspected", a.compartment)};
+            return not_now(fmt::format("door {} is not suspected", a.compartment));
         }
         return std::nullopt;
     }
@@ -284,7 +306,7 @@ struct door_deed {
         }
         const auto* d = w.find_deposit(w.at(a.compartment).deposit);
         if (d == nullptr || !d->overdue) {
-            return refusal{error_code::wrong_state, fmt::format("nothing behind door {} is overdue", a.compartment)};
+            return not_now(fmt::format("nothing behind door {} is overdue", a.compartment));
         }
         a.deposit = d->id;
         return std::nullopt;
@@ -297,7 +319,7 @@ struct door_deed {
         }
         const auto* known = w.find_deposit(deed.deposit);
         if (known != nullptr && known->kind != deposit_kind::return_to_resident) {
-            return refusal{error_code::wrong_state, "that deposit is a resident's"};
+            return not_now("that deposit is a resident's");
         }
         const auto size = box_size_from(deed.size).value_or(box_size::small);
         const auto place =
@@ -310,24 +332,46 @@ struct door_deed {
         return std::nullopt;
     }
 
-    // The first door of the worklist that nobody is at.
+    // The first door of the worklist that nobody is at and that one person may open.
     std::optional<refusal> next() {
         const auto list = list_work(w, m);
-        std::vector<int> order;
+        const authority asked = a;
+        std::optional<refusal> first;
+        int refused = 0;
+        const auto may_be = [&](int n, auto deed) {
+            if (in_use(w, n)) {
+                return false;
+            }
+            a = asked;
+            a.compartment = n;
+            auto why = (this->*deed)();
+            why = why ? why : hindrance(w, n);
+            if (why && !first) {
+                first = why;
+                refused = n;
+            }
+            return !why;
+        };
         for (const auto* deposits : {&list.collect, &list.unconfirmed}) {
             for (const auto* d : *deposits) {
-                if (d->retrievable()) {
-                    order.push_back(d->compartment);
+                if (d->retrievable() && may_be(d->compartment, &door_deed::open)) {
+                    return std::nullopt;
                 }
             }
         }
-        order.insert(order.end(), list.suspected.begin(), list.suspected.end());
-        const auto at = std::find_if(order.begin(), order.end(), [&](int n) { return !in_use(w, n); });
-        if (at == order.end()) {
-            return refusal{error_code::wrong_state, "nothing waits", sentence{"没有待办。", "Nothing waits."}};
+        for (const int n : list.suspected) {
+            if (may_be(n, &door_deed::open)) {
+                return std::nullopt;
+            }
         }
-        a.compartment = *at;
-        return open();
+        for (const auto* d : list.overdue) {
+            if (may_be(d->compartment, &door_deed::reclaim)) {
+                return std::nullopt;
+            }
+        }
+        a = asked;
+        a.compartment = refused;
+        return first ? first : refusal{error_code::wrong_state, "", sentence{"没有待办。", "Nothing waits."}};
     }
 
     std::optional<refusal> judge(const staff_deed& deed) {
@@ -335,8 +379,7 @@ struct door_deed {
             return put_back(deed);
         }
         if (deed.verb == deed_verb::next) {
-            const auto why = next();
-            return why ? why : hindrance(w, a.compartment);
+            return next();
         }
         a.compartment = deed.compartment;
         if (w.s.d.compartments.count(a.compartment) == 0) {
@@ -363,12 +406,16 @@ verdict do_at_once(work& w, const staff_member& m, const staff_deed& deed) {
 
 }  // namespace
 
-bool clock_tells(const work& w) {
-    return w.s.l.clock_trusted && !stands_still(w);
-}
-
 bool suspended(const work& w, const staff_member& m) {
     return (m.suspended && !sick(canary::suspended_staff_enter)) || suspended_by_codes(w, m.number);
+}
+
+refusal suspended_refusal(const staff_member& m) {
+    return m.suspended
+               ? refusal{error_code::suspended, "suspended by the roster: a new roster ends it",
+                         sentence{"该工号已被停用，请联系管理部门。",
+                                  "Your office has suspended this number. Ask your office."}}
+               : refusal{error_code::suspended, "after wrong codes: it ends by itself, or a staff grant lifts it"};
 }
 
 std::optional<refusal> suspension(const work& w, std::string_view sub, bool lifting) {
@@ -376,7 +423,7 @@ std::optional<refusal> suspension(const work& w, std::string_view sub, bool lift
     if (m == nullptr || (lifting && !m->suspended) || !suspended(w, *m)) {
         return std::nullopt;
     }
-    return refusal{error_code::suspended, "sub: this staff number is suspended"};
+    return suspended_refusal(*m);
 }
 
 void sign_in(work& w, const entry& e, std::string_view via, const staff_code& code) {
@@ -394,7 +441,7 @@ void sign_in(work& w, const entry& e, std::string_view via, const staff_code& co
     const auto* m = w.s.d.people->find(code.number);
     const std::int64_t step = step_of(w, code);
     if (m != nullptr && suspended(w, *m)) {
-        refuse(w, who, via, {error_code::suspended, ""}, m->number);
+        refuse(w, who, via, suspended_refusal(*m), m->number);
         return;
     }
     if (m == nullptr || step < 0) {
@@ -419,11 +466,11 @@ void sign_in(work& w, const entry& e, std::string_view via, const staff_code& co
     }
     record.failures = 0;
     record.suspensions = 0;
-    begin_session(w, e.terminal, m->number, via, data_of_staff(m->number, via));
+    begin_session(w, e.terminal, *m, via, std::nullopt, data_of_staff(m->number, via));
     w.answer(who, ok_reply("", serialize(session_json(w, *m))));
 }
 
-verdict staff_grant(work& w, const grant& g, std::uint64_t terminal, std::string_view via) {
+verdict staff_grant(work& w, const grant& g, const warrant& shown, std::uint64_t terminal, std::string_view via) {
     const auto* m = w.s.d.people->find_sub(g.sub);
     if (m == nullptr) {
         return refusal{error_code::not_permitted, "sub: not in the roster"};
@@ -438,19 +485,21 @@ verdict staff_grant(work& w, const grant& g, std::uint64_t terminal, std::string
     }
     event_data said;
     said.by = by;
-    begin_session(w, terminal, m->number, via, said);
-    auto& begun = w.s.l.sessions.at(terminal);
-    begun.kid = g.kid;
-    begun.iat = g.iat;
+    begin_session(w, terminal, *m, via, shown, said);
     return serialize(session_json(w, *m));
 }
 
 verdict lift_suspension(work& w, const std::string& number, const std::string& by) {
     const auto at = w.s.d.staff.find(number);
-    if (w.s.d.people->find(number) == nullptr) {
+    const auto* m = w.s.d.people->find(number);
+    if (m == nullptr) {
         return refusal{error_code::not_permitted, "that number is not in the roster"};
     }
-    if (at != w.s.d.staff.end() && at->second.suspended_until > w.age) {
+    if (m->suspended) {
+        return suspended_refusal(*m);
+    }
+    const bool lifted = at != w.s.d.staff.end() && at->second.suspended_until > w.age;
+    if (lifted) {
         at->second.failures = 0;
         at->second.suspensions = 0;
         at->second.suspended_until = 0;
@@ -462,7 +511,7 @@ verdict lift_suspension(work& w, const std::string& number, const std::string& b
         data.reason = "lifted";
         w.say(event_type::credential_suspended, "", data);
     }
-    return serialize(object{{"staff", number}, {"suspended", false}});
+    return serialize(object{{"staff", number}, {"suspended", false}, {"lifted", lifted}});
 }
 
 void do_deed(work& w, const entry& e, const session& at, const staff_deed& deed) {
@@ -493,9 +542,18 @@ void do_deed(work& w, const entry& e, const session& at, const staff_deed& deed)
     d.a.by = "staff:" + m->number;
     d.a.via = at.via;
     d.a.who = who;
-    if (const auto why = d.judge(deed)) {
+    const auto why = d.judge(deed);
+    if (why && deed.verb == deed_verb::next && d.a.compartment == 0) {
+        w.answer_error(who, *why);  // nothing waits: nobody was refused anything
+        return;
+    }
+    if (why) {
         refuse(w, who, at.via, *why, m->number, d.a.compartment);
         return;
+    }
+    d.a.warrants = {at.member};
+    if (at.grant) {
+        d.a.warrants.push_back(*at.grant);
     }
     authorise(w, d.a);
 }
@@ -515,11 +573,11 @@ void advance_sessions(work& w) {
     std::vector<std::pair<std::uint64_t, std::string_view>> over;
     for (const auto& [terminal, at] : w.s.l.sessions) {
         const auto* m = w.s.d.people->find(at.number);
-        if (m == nullptr) {
+        if (m == nullptr || m->sub != at.member.sub) {
             over.emplace_back(terminal, "not in the roster any more");
         } else if (suspended(w, *m)) {
             over.emplace_back(terminal, "suspended");
-        } else if (at.kid && (at.iat < w.s.d.m.grants_before_s || w.s.d.ring->find(*at.kid) == nullptr)) {
+        } else if (at.grant && !holds(w, *at.grant)) {
             over.emplace_back(terminal, "its grant was revoked");
         } else if (w.due(at.last + idle_end) && !sick(canary::sessions_never_end)) {
             over.emplace_back(terminal, "idle");

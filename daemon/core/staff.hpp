@@ -9,9 +9,6 @@
 
 namespace locker::core {
 
-// Whether the wall clock may be believed: TOTP stands on it.
-[[nodiscard]] bool clock_tells(const work& w);
-
 [[nodiscard]] bool suspended(const work& w, const staff_member& m);
 
 // `sub` names a staff member who is suspended. `lifting`: by a grant that ends what wrong codes brought.
@@ -20,8 +17,11 @@ namespace locker::core {
 // "4711 # 123456": signs in at the terminal, or says why not.
 void sign_in(work& w, const entry& e, std::string_view via, const staff_code& code);
 
+[[nodiscard]] refusal suspended_refusal(const staff_member& m);
+
 // Act `staff`: ends a suspension by wrong codes, and signs in at `terminal` (0: none).
-[[nodiscard]] verdict staff_grant(work& w, const grant& g, std::uint64_t terminal, std::string_view via);
+[[nodiscard]] verdict staff_grant(work& w, const grant& g, const warrant& shown, std::uint64_t terminal,
+                                  std::string_view via);
 
 // By ops on the board.
 [[nodiscard]] verdict lift_suspension(work& w, const std::string& number, const std::string& by);

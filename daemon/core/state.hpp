@@ -106,19 +106,24 @@ struct meta {
     std::int64_t wall_ms = 0;
     std::string boot;
     bool trusted = false;
-    std::int64_t floor_ms = 0;   // judged time never goes below it …
-    std::int64_t floor_age = 0;  // … and runs on from here
+    // Time, see timekeeping.hpp. Milliseconds since 1970, and the age at which they were right; 0: never known.
+    std::int64_t floor_ms = 0;
+    std::int64_t floor_age = 0;
+    bool slow = false;         // the floor runs at half speed: the trusted clock lies behind it
+    std::int64_t told_ms = 0;  // as a signature told it last, or as the first trusted clock did
+    std::int64_t told_age = 0;
+    std::int64_t away_ms = 0;    // time between boots that was believed since a signature confirmed the clock
     std::uint64_t sequence = 0;  // the ledger's head
     digest256 head{};
     std::uint64_t published = 0;     // the outbox mark: all events up to it were acknowledged
     std::uint64_t acknowledged = 0;  // by `ack`; informs, never prunes
     std::int64_t ledger_broken_ms =
-        0;                     // wall time at which a start found the ledger's end cut off or altered; 0: never
-    std::int64_t iat_ms = 0;   // the latest `iat` of a valid grant …
-    std::int64_t iat_age = 0;  // … and the age it was seen at: time goes on from there while the clock is untrusted
+        0;                             // wall time at which a start found the ledger's end cut off or altered; 0: never
     std::int64_t grants_before_s = 0;  // grants issued earlier were revoked; seconds since 1970
-    std::string cabinet;               // whose database this is
-    std::vector<std::string> key_ids;  // of the cabinet keys at the last start
+    std::int64_t grants_kept_until = 0;  // age: no used grant is forgotten before
+    bool restored = false;               // not known yet which grants were used since the backup
+    std::string cabinet;                 // whose database this is
+    std::vector<std::string> key_ids;    // of the cabinet keys at the last start
     bool operator==(const meta&) const = default;
 };
 
@@ -150,6 +155,18 @@ struct contact {
     bool first = true;       // the first reading after a start or a gap: what went before it nobody saw
 };
 
+// What an opening or a session stands on. Asked again before each further pulse and deed: revocations, rings and
+// rosters come at any time.
+struct warrant {
+    std::string staff;  // the number of who signed in; empty: a grant
+    std::string sub;    // whom roster or grant names
+    // of a grant
+    std::string kid;
+    key256 public_key{};
+    grant_act act = grant_act::open;
+    std::int64_t iat = 0;
+};
+
 // How an opening goes on, since the start of lockerd.
 struct progress {
     std::int64_t started = 0;      // monotonic
@@ -164,6 +181,7 @@ struct progress {
     bool recovering = false;      // from before the start: no pulse, doors are read
     bool held_back = false;       // the lock's limits forbade the last pulse
     std::int64_t seen_open = -1;  // monotonic: when the contact said so, whether or not that could be recorded; -1: not
+    std::vector<warrant> warrants;
     std::vector<asker> askers;
 };
 
@@ -171,10 +189,10 @@ struct progress {
 struct session {
     std::string number;
     std::string via;
-    std::int64_t began = 0;          // monotonic
-    std::int64_t last = 0;           // monotonic: of the last deed
-    std::optional<std::string> kid;  // of the grant that began it …
-    std::int64_t iat = 0;            // … and when that was issued
+    std::int64_t began = 0;  // monotonic
+    std::int64_t last = 0;   // monotonic: of the last deed
+    warrant member;
+    std::optional<warrant> grant;  // that began it
 };
 
 // The first of two grants, waiting for the second person.

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "daemon/core/timekeeping.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::core {
@@ -68,7 +69,7 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
         }
     }
     for (const auto& [id, d] : w.s.d.deposits) {
-        if (d.overdue) {
+        if (d.overdue && d.live()) {
             alarms.raise("overdue", d.compartment, d.since_ms,
                          fmt::format("A deposit behind door {} was not fetched in time.", d.compartment),
                          "Remind its owner, or take it into custody.");
@@ -103,9 +104,11 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
                          "See who stands there.");
         }
     }
-    if (l.clock_known && !l.clock_trusted) {
-        alarms.raise(alarms.topic().alarm("clock_untrusted"), l.started_ms, "The clock is not synchronised.",
-                     "Check the network's time service, or declare a battery-backed clock.");
+    if (l.clock_known && !clock_tells(w)) {
+        alarms.raise(alarms.topic().alarm("clock_untrusted"), l.started_ms,
+                     l.clock_trusted ? "The clock lies behind the time that this cabinet knew already."
+                                     : "The clock is not synchronised.",
+                     "Check the network's time service and the clock's battery.");
     }
     if (w.s.d.m.ledger_broken_ms != 0) {
         alarms.raise(
@@ -140,7 +143,7 @@ std::map<std::string, std::string> retained_view(const work& w, encodings& known
     const auto& l = w.s.l;
     out[t.status()] =
         l.stopping ? std::string(offline_status)
-                   : encoded(known.status, t.status(), {l.epoch, w.config.version, l.clock_trusted, l.started_ms});
+                   : encoded(known.status, t.status(), {l.epoch, w.config.version, clock_tells(w), l.started_ms});
     cabinet_message cabinet{w.config.name, w.config.place, w.config.help, {}, {}};
     for (const auto size : {box_size::small, box_size::medium, box_size::large}) {
         cabinet.vacancies[size] = 0;

@@ -1,46 +1,16 @@
 #include "daemon/core/work.hpp"
 
 #include "daemon/core/rows.hpp"
+#include "daemon/core/timekeeping.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/state.hpp"
 
 namespace locker::core {
-namespace {
-
-// No cabinet of this software lived before: the lowest time ever judged.
-constexpr std::int64_t first_day_ms = 1767225600000;  // 2026-01-01
-
-}  // namespace
-
-std::int64_t judged_time(const state& s, moment now, std::int64_t age) {
-    const std::int64_t floor = std::max(s.d.m.floor_ms, first_day_ms);
-    if (s.l.clock_trusted) {
-        return std::max(now.wall_ms, floor);
-    }
-    const std::int64_t from_floor = floor + (s.d.m.floor_ms == 0 ? age : age - s.d.m.floor_age);
-    return s.d.m.iat_ms == 0 ? from_floor : std::max(from_floor, s.d.m.iat_ms + (age - s.d.m.iat_age));
-}
-
-bool steps_ahead(const work& w) {
-    const auto& m = w.s.d.m;
-    if (m.floor_ms == 0) {
-        return false;  // the first time this cabinet ever knew
-    }
-    const std::int64_t most = expected_time(w) + day;
-    const bool agreed = m.iat_ms != 0 && m.iat_ms + (w.age - m.iat_age) + day >= w.now.wall_ms;
-    return w.now.wall_ms > most && !agreed;
-}
-
-bool stands_still(const work& w) {
-    return w.s.d.m.floor_ms != 0 && w.now.wall_ms + minute < expected_time(w);
-}
-
-std::int64_t expected_time(const work& w) {
-    return w.s.d.m.floor_ms + (w.age - w.s.d.m.floor_age);
-}
-
 work::work(const cabinet_config& c, const archive& a, state draft, moment at, std::int64_t cabinet_age)
-    : config(c), past(a), s(std::move(draft)), now(at), age(cabinet_age), wall(judged_time(s, at, cabinet_age)) {}
+    : config(c), past(a), s(std::move(draft)), now(at), age(cabinet_age) {
+    keep_time(s, now, age);
+    wall = judged_time(s, now, age);
+}
 
 void work::say(event_type type, std::string subject, const event_data& data) {
     ledger_row row;

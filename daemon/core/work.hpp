@@ -19,16 +19,9 @@
 
 namespace locker::core {
 
-// Milliseconds since 1970 as the cabinet judges them: the trusted wall clock, else the persisted floor running on.
+// Milliseconds since 1970 as the cabinet judges them: the trusted wall clock, else the persisted floor running on
+// (timekeeping.cpp).
 [[nodiscard]] std::int64_t judged_time(const state& s, moment now, std::int64_t age);
-
-class work;
-// The trusted clock runs more than a day ahead of floor + monotonic time, and no signed `iat` agrees with it.
-[[nodiscard]] bool steps_ahead(const work& w);
-// It runs more than a minute behind the floor: time stands still until it has caught up, or the root lowers the floor.
-[[nodiscard]] bool stands_still(const work& w);
-// Wall time as floor and monotonic time would have it.
-[[nodiscard]] std::int64_t expected_time(const work& w);
 
 class work {
 public:

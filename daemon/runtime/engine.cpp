@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <boost/json.hpp>
 
 #include "protocol/ledger.hpp"
@@ -258,9 +259,12 @@ void engine::connect_later() {
 
 // Clock and free space, now and then.
 void engine::look_around() {
-    if (clock_.trusted() != core_.view().l.clock_trusted) {
+    const auto now = clock_.now();
+    const std::int64_t offset = now.wall_ms - now.mono_ms;
+    if (clock_.trusted() != core_.view().l.clock_trusted || std::abs(offset - clock_offset_ms_) > 1000) {
         give(core::clock_report{clock_.trusted()});
     }
+    clock_offset_ms_ = offset;
     if (host_.space_low() != core_.view().l.space_low) {
         give(core::space_report{host_.space_low()});
     }

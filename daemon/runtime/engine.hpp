@@ -92,6 +92,7 @@ private:
     std::deque<core::message> commands_;  // one at a time, so that whoever stands at the cabinet does not wait for all
     std::int64_t reconnect_pause_ms_ = 0;
     std::int64_t broker_up_at_ms_ = 0;
+    std::int64_t clock_offset_ms_ = 0;  // wall minus monotonic at the last look: what moves it is a step
     bool broker_up_ = false;
     bool broker_told_ = false;
     bool facts_taken_ = false;  // since the last step

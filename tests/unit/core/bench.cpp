@@ -290,4 +290,20 @@ boost::json::object bench::compartment(int number) const {
     return boost::json::parse(retained.at("locker/v1/c1/compartment/" + std::to_string(number))).as_object();
 }
 
+boost::json::object jwk(std::string_view kid, std::string_view seed_hex, boost::json::array acts) {
+    return {{"kty", "OKP"},
+            {"crv", "Ed25519"},
+            {"kid", kid},
+            {"x", to_base64url(ed25519_public(*as_key(*from_hex(seed_hex))))},
+            {"acts", std::move(acts)}};
+}
+
+boost::json::object ring(bench& b, int version, boost::json::array keys, const boost::json::object& more_claims) {
+    boost::json::object claims{{"act", "keys"}, {"version", version}, {"keys", std::move(keys)}};
+    for (const auto& e : more_claims) {
+        claims[e.key()] = e.value();
+    }
+    return b.command("keys", {}, b.signed_by("root", root_seed_hex, claims));
+}
+
 }  // namespace test_bench

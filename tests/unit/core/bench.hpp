@@ -38,6 +38,7 @@ public:
 inline constexpr std::string_view issuer_seed_hex = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
 // RFC 8032 §7.1 test 2's: the root key.
+inline constexpr std::string_view fresh_seed_hex = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7";
 inline constexpr std::string_view root_seed_hex = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
 
 struct options {
@@ -125,5 +126,20 @@ inline bool ok(const boost::json::object& reply) {
     const auto* v = reply.if_contains("ok");
     return v != nullptr && v->as_bool();
 }
+
+// The one who took or put something shuts the door after two seconds.
+inline void shut(bench& b, int n) {
+    b.pass(2000);
+    b.door(n, false);
+    b.pass(2000);
+}
+
+inline boost::json::object member(std::string_view number, boost::json::array permits) {
+    return {{"number", number}, {"sub", "g-" + std::string(number)}, {"permits", std::move(permits)}};
+}
+
+// A ring's key; and the root's command that replaces the ring.
+boost::json::object jwk(std::string_view kid, std::string_view seed_hex, boost::json::array acts);
+boost::json::object ring(bench& b, int version, boost::json::array keys, const boost::json::object& more_claims = {});
 
 }  // namespace test_bench

@@ -1,6 +1,7 @@
 // The contract's checks, in their order.
 #include <doctest/doctest.h>
 
+#include "protocol/command.hpp"
 #include "protocol/timestamp.hpp"
 #include "tests/unit/core/bench.hpp"
 
@@ -358,4 +359,27 @@ TEST_CASE("a core that is driven wrongly stops at once") {
                 envelope(b, "a", "locker/v1/c1/reply/me", R"(,"args":{"compartment":1,"reason":"x"})"), false, "", ""});
     REQUIRE(std::holds_alternative<commit>(out.at(0)));
     CHECK_THROWS_AS((void)b.core->step(b.now, tick{}), std::logic_error);
+}
+
+TEST_CASE("a damaged remembered command is nobody's reply") {
+    bench b;
+    (void)b.command("confirm", {{"deposit", "x"}}, "", "k9");
+    b.disk.kinds["command"]["k9"] = "{}";
+    CHECK(code_of(b.command("confirm", {{"deposit", "x"}}, "", "k9")) == "malformed");
+}
+
+TEST_CASE("what is remembered of a verify is no hash of its code") {
+    bench b;
+    b.config.rules.verify = true;
+    b.start();
+    b.put_in("d1");
+    b.reacts = [](int) {};
+    const auto code = b.code("d1", 0);
+    (void)b.command("verify", {{"code", code}}, "", "v1");
+    const auto command = parse_command(
+        "verify", R"({"id":"v1","expires_at":"2030-01-01T00:00:00.000Z","args":{"code":")" + code + R"("}})");
+    REQUIRE(command.content.has_value());
+    const auto row = b.disk.kinds["command"]["v1"];
+    CHECK(!row.empty());
+    CHECK(row.find(to_hex(command.content->digest)) == std::string::npos);
 }

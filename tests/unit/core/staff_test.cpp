@@ -10,18 +10,8 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 
-object member(std::string_view number, array permits) {
-    return {{"number", number}, {"sub", "g-" + std::string(number)}, {"permits", std::move(permits)}};
-}
-
 object collector(std::string_view number) {
     return member(number, {"collect_intake", "deposit_return", "settle", "move"});
-}
-
-void shut(bench& b, int n) {
-    b.pass(2000);
-    b.door(n, false);
-    b.pass(2000);
 }
 
 int door_of(const object& reply) {
@@ -396,4 +386,76 @@ TEST_CASE("where two persons are wanted, who moves a deposit does not settle its
     CHECK(ok(b.enter("move r1 8")));
     CHECK(code_of(b.enter(std::to_string(n))) == "not_permitted");
     CHECK(code_of(b.enter("settle " + std::to_string(n))) == "not_permitted");
+}
+
+TEST_CASE("who moves does not settle alone, whatever the door was suspected of before") {
+    bench b({.doors = 8});
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    REQUIRE(ok(b.staff({member("4711", {"settle", "move"})})));
+    const int n = b.put_in("r1", "return");
+    b.feed(ops_order{1, ops_order::deed::suspect_all, "board replaced"});
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    CHECK(code_of(b.enter(std::to_string(n))) == "not_permitted");
+    CHECK(ok(b.enter("move r1 8")));
+    CHECK(code_of(b.enter("settle " + std::to_string(n))) == "not_permitted");
+}
+
+TEST_CASE("settling the old door of a move takes two grants for settle, where pairs are wanted") {
+    bench b({.doors = 8});
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    const int n = b.put_in("r1", "return");
+    REQUIRE(ok(b.open({{"act", "move"}, {"dep", "r1"}, {"cmp", 8}})));
+    const auto by = [&](std::string_view who) { return b.grant({{"act", "settle"}, {"cmp", n}, {"sub", who}}); };
+    CHECK(code_of(b.command("open", {}, by("a"))) == "not_permitted");
+    REQUIRE(ok(b.command("open", {{"second_grant", by("b")}}, by("a"))));
+    shut(b, n);
+    CHECK(b.count("compartment.settled") == 1);
+}
+
+TEST_CASE("next: passes over what one person may not open, takes what is overdue last, and is no refusal at the end") {
+    bench b({.doors = 8});
+    b.config.rules.pairs = two_persons::occupied;
+    b.start();
+    REQUIRE(ok(b.staff({member("4711", {"settle", "move", "reclaim_overdue"})})));
+    const int n = b.put_in("r1", "return");
+    REQUIRE(ok(b.open({{"act", "move"}, {"dep", "r1"}, {"cmp", 8}})));
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    CHECK(std::string(b.enter("next").at("error").at("message").as_string()).find("settle grants") !=
+          std::string::npos);
+    b.enter("out");
+    b.pass(8 * day);
+    REQUIRE(ok(b.enter(b.staff_code("4711"))));
+    const auto reclaimed = b.enter("next");
+    REQUIRE(ok(reclaimed));
+    CHECK(door_of(reclaimed) == 8);
+    shut(b, 8);
+    CHECK(b.count("deposit.reclaimed") == 1);
+    CHECK(b.retained["locker/v1/c1/alarm/overdue/8"].empty());
+    for (const auto* who : {"a", "b"}) {
+        (void)b.enter(b.grant({{"act", "settle"}, {"cmp", n}, {"sub", who}}, false));
+    }
+    shut(b, n);
+    const auto refusals = b.count("credential.refused");
+    CHECK(code_of(b.enter("next")) == "wrong_state");
+    CHECK(b.count("credential.refused") == refusals);
+}
+
+TEST_CASE("what the office suspended, ops do not lift") {
+    bench b;
+    auto m = member("4711", {"maintain"});
+    m["suspended"] = true;
+    REQUIRE(ok(b.staff({m})));
+    b.feed(ops_order{1, ops_order::deed::lift_suspension, "4711"});
+    CHECK(code_of(b.last_answer) == "suspended");
+    CHECK(code_of(b.enter(b.staff_code("4711"))) == "suspended");
+}
+
+TEST_CASE("a number that is given to somebody else ends the session of the one before") {
+    bench b;
+    REQUIRE(ok(b.staff({{{"number", "4711"}, {"sub", "old"}, {"permits", array{"maintain"}}}})));
+    REQUIRE(ok(b.enter(b.grant({{"act", "staff"}, {"sub", "old"}}, false))));
+    REQUIRE(ok(b.staff({{{"number", "4711"}, {"sub", "new"}, {"permits", array{"open_any"}}}})));
+    CHECK(code_of(b.enter("5")) == "malformed");  // no code; nobody is signed in any more
 }

@@ -155,3 +155,50 @@ TEST_CASE("a state row that cannot be read stops the start with its kind") {
     damaged.kinds["opening"]["x"] = damaged.kinds["opening"].begin()->second;
     CHECK_THROWS_AS(cabinet(whole.config, damaged), archive_error);
 }
+
+TEST_CASE("a failing store: no wrong code is judged without its charge, no read sends a pulse") {
+    bench b;
+    b.put_in("d1");
+    SUBCASE("charge") {
+        for (int i = 0; i < 20; ++i) {
+            (void)b.enter("99#" + b.code("d1", 0));
+        }
+        b.disk.fail = commit_error::failed;
+        (void)b.enter(b.code("none", 0));
+        int judged = 0;
+        for (int i = 0; i < 500; ++i) {
+            judged += code_of(b.enter(b.code("none", static_cast<std::uint64_t>(i)))) == "wrong_code" ? 1 : 0;
+        }
+        b.disk.fail = commit_error::none;
+        CHECK(judged == 0);
+    }
+    SUBCASE("pulses") {
+        b.pulses.clear();
+        b.reacts = [](int) {};
+        (void)b.open({{"act", "open"}, {"cmp", 5}});
+        REQUIRE(b.pulses.size() == 1);
+        b.disk.fail = commit_error::failed;
+        (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});
+        b.pass(2600);
+        for (int i = 0; i < 10; ++i) {
+            (void)b.command("snapshot", {});
+        }
+        CHECK(b.pulses.size() <= 3);
+    }
+}
+
+TEST_CASE("a charge is never a hint: it is synced before its answer shows") {
+    bench b;
+    b.put_in("d1");
+    (void)b.open({{"act", "open"}, {"cmp", 5}});  // its door opens
+    b.now.mono_ms += 1000;
+    b.now.wall_ms += 1000;
+    for (int i = 0; i < 40; ++i) {
+        (void)b.enter("99#" + b.code("d1", 0));
+    }
+    b.now.mono_ms += 500;
+    b.now.wall_ms += 500;  // the tick is due, and the code comes first
+    const auto hints = b.disk.hints;
+    CHECK(code_of(b.enter(b.code("none", 1))) == "wrong_code");
+    CHECK(b.disk.hints == hints);
+}
