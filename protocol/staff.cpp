@@ -76,9 +76,15 @@ std::optional<refusal> read_words(staff_deed& d, const std::vector<std::string_v
     }
     for (; d.verb == deed_verb::put_back && taken < words.size(); ++taken) {
         const auto word = words[taken];
-        if (word.starts_with("case=") && word.size() > 5 && word.size() <= 5 + limits::text_bytes) {
+        if (word.starts_with("size=") && word != "size=S" && word != "size=M" && word != "size=L") {
+            return bad("size is S, M or L");
+        }
+        if (word == "case=" || (word.starts_with("case=") && word.size() > 5 + limits::text_bytes)) {
+            return bad("case is a pseudonym of at most 256 bytes");
+        }
+        if (word.starts_with("case=")) {
             d.case_id = word.substr(5);
-        } else if (word == "size=S" || word == "size=M" || word == "size=L") {
+        } else if (word.starts_with("size=")) {
             d.size = word.substr(5);
         } else {
             break;

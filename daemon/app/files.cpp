@@ -15,9 +15,12 @@ namespace {
 file_reading<std::string> read_secret_file(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0027U) != 0) {
-        const bool read = (info.st_mode & 0007U) != 0;
+        const bool others = (info.st_mode & 0007U) != 0;
         return file_error{fmt::format("{} can be {} (mode {:04o}); chmod 0600 it", path,
-                                      read ? "read by everybody" : "written by its group", info.st_mode & 07777U)};
+                                      (info.st_mode & 0004U) != 0 ? "read by everybody"
+                                      : others                    ? "used by everybody"
+                                                                  : "written by its group",
+                                      info.st_mode & 07777U)};
     }
     return read_text_file(path);
 }

@@ -100,8 +100,12 @@ int main(int argc, char** argv) {
                                  s.cabinet.compartments.size(), s.cabinet.boards.size(), s.buses.size());
         return 0;
     }
+    const std::string folder = s.state_folder;
     try {
         return run(std::move(s));
+    } catch (const locker::core::wrong_database& e) {
+        std::cerr << fmt::format("lockerd: state folder {}: {}\n", folder, e.what());
+        return exit_config;
     } catch (const std::exception& e) {
         std::cerr << "lockerd: " << e.what() << "\n";
         return exit_failed;

@@ -215,7 +215,7 @@ void leave_out_removed(const cabinet_config& config, durable& d) {
             return false;
         }
         if (!c.deposit.empty() || !c.suspicion.empty()) {
-            throw std::runtime_error(fmt::format(
+            throw wrong_database(fmt::format(
                 "compartment {} is not in the configuration, but {}; put it back into the configuration and settle it",
                 number, c.deposit.empty() ? "something may lie in it" : "holds deposit " + c.deposit));
         }
@@ -251,8 +251,9 @@ bool ledger_holds(const archive& past, const meta& m) {
 cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
     if (!state_.d.m.cabinet.empty() && state_.d.m.cabinet != config_.id) {
-        throw std::runtime_error(
-            fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database",
+        throw wrong_database(
+            fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database: put "
+                        "its own back, or begin with an empty state folder",
                         state_.d.m.cabinet, config_.id));
     }
     ledger_broken_ = !ledger_holds(past, state_.d.m);

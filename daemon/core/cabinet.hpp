@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "daemon/core/config.hpp"
@@ -17,9 +18,14 @@
 
 namespace locker::core {
 
+// Database and configuration do not belong together: nothing that a restart would mend.
+struct wrong_database : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 class cabinet {
 public:
-    // `past` outlives the cabinet. Throws archive_error when the working set cannot be read.
+    // `past` outlives the cabinet. Throws archive_error when the working set cannot be read, wrong_database.
     cabinet(cabinet_config config, const archive& past);
     ~cabinet();
     cabinet(const cabinet&) = delete;

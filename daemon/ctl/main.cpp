@@ -86,9 +86,35 @@ std::string told(const object& answer) {
         return fmt::format("待查柜门 {0}。 {0} compartments are suspected now; deposits that are known go on.",
                            count->as_int64());
     }
+    if (const auto* lifted = result.if_contains("lifted")) {
+        const auto number = text(result, "staff");
+        return lifted->as_bool()
+                   ? fmt::format("工号 {0} 已恢复。 Staff number {0} may sign in again; a locked-out keypad stays so.",
+                                 number)
+                   : fmt::format("工号 {0} 未被停用。 Staff number {0} was not suspended.", number);
+    }
     if (result.contains("suspended")) {
-        return fmt::format("工号 {0} 未被停用。 Staff number {0} is not suspended; a locked-out keypad stays so.",
-                           text(result, "staff"));
+        return fmt::format("工号 {0} 可以登录。 Staff number {0} may sign in.", text(result, "staff"));
+    }
+    if (const auto* from = result.if_contains("from")) {
+        return fmt::format(
+            "{0} 已由 {1} 号柜改为 {2} 号柜；{1} 号柜待查。\n"
+            "{0} lies behind door {2} now, no more behind {1}, which is suspected until it is settled.",
+            text(result, "deposit"), from->as_int64(), result.at("compartment").as_int64());
+    }
+    if (const auto* version = result.if_contains("version")) {
+        return fmt::format("已更新至第 {0} 版。 Version {0} is in force.", version->as_int64());
+    }
+    if (const auto* before = result.if_contains("before")) {
+        return fmt::format("{0} 之前签发的凭证已全部作废。 All grants issued before {0} are revoked.",
+                           std::string(before->as_string()));
+    }
+    if (const auto* issue = result.if_contains("issue_min")) {
+        return fmt::format("{0} 的旧取件码已作废（现用第 {1} 次起）。 Codes of {0} before issue {1} are revoked.",
+                           text(result, "deposit"), issue->to_number<std::int64_t>());
+    }
+    if (const auto* state = result.if_contains("state")) {
+        return fmt::format("{0}：已确认。 {0}: {1}.", text(result, "deposit"), std::string(state->as_string()));
     }
     if (const auto* list = result.if_contains("worklist")) {
         return text(list->as_object(), "message");
@@ -133,8 +159,9 @@ int staff_session(const options& o) {
                 break;
             }
         }
-        prompt(
-            "list, next, DOOR, reclaim DOOR, settle DOOR, return DEPOSIT, confirm DEPOSIT, move DEPOSIT DOOR, out > ");
+        prompt(!signed_in ? sign_in
+                          : "list, next, DOOR, reclaim DOOR, settle DOOR, return DEPOSIT, confirm DEPOSIT, move "
+                            "DEPOSIT DOOR, out > ");
     }
     return code;
 }

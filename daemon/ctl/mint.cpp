@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
+#include <set>
 #include <stdexcept>
 
 #include "daemon/app/files.hpp"
@@ -35,6 +36,26 @@ void write_new(const std::string& path, const std::string& text, mode_t mode) {
     ::close(fd);
     if (!ok) {
         throw std::runtime_error(path + " could not be written");
+    }
+}
+
+// The cabinet ignores members it does not know; whoever writes a document by hand hears of them.
+void check_members(const boost::json::value& list, const std::string& what, const std::string& file) {
+    const std::set<std::string_view> known =
+        what == "keys" ? std::set<std::string_view>{"kid", "kty", "crv", "x", "acts", "alg", "use"}
+                       : std::set<std::string_view>{"number", "sub", "permits", "suspended"};
+    if (!list.is_array()) {
+        return;  // parse_grant says so
+    }
+    std::size_t i = 0;
+    for (const auto& item : list.get_array()) {
+        for (const auto& member : item.is_object() ? item.get_object() : boost::json::object()) {
+            if (known.count(member.key()) == 0) {
+                throw std::runtime_error(fmt::format("{}: {}[{}]: there is no member \"{}\"; here are: {}", file, what,
+                                                     i, std::string_view(member.key()), fmt::join(known, ", ")));
+            }
+        }
+        ++i;
     }
 }
 
@@ -87,6 +108,7 @@ std::string mint_grant_token(const grant_wish& wish) {
             throw std::runtime_error(wish.document + " is no JSON: " + error.message());
         }
         claims[member] = value.is_object() && value.as_object().contains(member) ? value.as_object().at(member) : value;
+        check_members(claims.at(member), member, wish.document);
     }
     std::string token = mint_grant(claims, key);
     const std::int64_t longest = wish.epoch.empty() ? limits::grant_local_life_s : limits::grant_mqtt_life_s;
@@ -117,10 +139,15 @@ void mint_cabinet_key(const std::string& file) {
 }
 
 void mint_keys(const std::string& folder, const std::string& kid) {
-    if (kid == "root") {
-        throw std::runtime_error("--kid: \"root\" is the root key's; the issuer key wants another");
+    if (kid.empty() || kid == "root") {
+        throw std::runtime_error(kid.empty() ? "--kid: a name is wanted"
+                                             : "--kid: \"root\" is the root key's; the issuer key wants another");
     }
-    std::filesystem::create_directories(folder);
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+        throw std::runtime_error(fmt::format("{} cannot be made: {}", folder, error.message()));
+    }
     struct pair {
         boost::json::object secret;
         boost::json::object shared;

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <boost/json.hpp>
+#include <cstdlib>
 
 #include "protocol/ledger.hpp"
 #include "protocol/limits.hpp"
