@@ -279,11 +279,13 @@ void town::foreign_code() {
     }
 }
 
-// A code over somebody's shoulder, typed again when they have gone.
+// A code over somebody's shoulder, typed again when they have gone, and once more later.
 actor town::photographed(std::string text, std::string dep) {
     ++world_.met["attack.photographed"];
-    co_await pause{world_, world_.rng.between(2, 40) * minute};
-    take_with("keypad", text, dep);
+    for (int i = 0; i < 2; ++i) {
+        co_await pause{world_, world_.rng.between(2, 40) * minute};
+        take_with("keypad", text, dep);
+    }
 }
 
 // Somebody else's slip: who holds a genuine code gets the papers, it is what it is for.

@@ -139,7 +139,7 @@ actor town::collect(std::string dep, bool by_code, answer done, bool plain) {
             if (locked_) {
                 text = std::to_string(where(dep)) + "#" + text;
             }
-            if (swarm_.attacker && world_.rng.chance(200)) {
+            if (swarm_.attacker && world_.rng.chance(400)) {
                 photographed(text, dep);
             }
             answer a = type("keypad", text);

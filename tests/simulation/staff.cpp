@@ -171,8 +171,9 @@ actor town::at_the_keypad(answer done) {
         if (error_of(reply) == "ok") {
             const auto opened = boost::json::parse(reply).at("result").as_object();
             leave_with(static_cast<int>(opened.at("compartment").as_int64()));
-        } else if (reply.empty()) {  // the cabinet died: a door that opened all the same is looked into
-            co_await pause{world_, 30 * second};
+        } else if (reply.empty() || error_of(reply) == "unknown_outcome") {
+            // The cabinet died, or could not see: a door that opened all the same is looked into.
+            co_await pause{world_, reply.empty() ? 30 * second : 2 * second};
             if (const int door = auditor_.door_of(who.number); door != 0 && hardware_.at(door).open) {
                 leave_with(door);
             }
