@@ -113,7 +113,8 @@ private:
             later(now + 10 * minute, &polled_line::go_on);
             return;
         }
-        restless_ = action_.what == line_action::kind::read ? restless_ : 0;  // a board that is back wants its first read
+        restless_ =
+            action_.what == line_action::kind::read ? restless_ : 0;  // a board that is back wants its first read
         busy_ = true;
         later(now + owner_.hardware_.cost(action_, owner_.bus_settings_), &polled_line::done);
     }
