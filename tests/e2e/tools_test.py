@@ -1,7 +1,9 @@
 """What installers and ops touch: configuration, second daemons, the ledger, sizes of promises."""
+import itertools
 import json
 import os
 import re
+import select
 import shutil
 import sqlite3
 import stat
@@ -136,9 +138,14 @@ def test_watch_and_status(stand):
     s = stand()
     watch = subprocess.Popen([BIN / "lockerctl", "--socket", s.socket, "watch"], stdout=subprocess.PIPE, text=True)
     try:
-        wait_for(lambda: s.ctl("status"))
+        change = itertools.cycle(["disable", "enable"])
+
+        def heard():  # who begins to watch hears what comes from then on: when that is nobody tells
+            s.mqtt.command(next(change), {"compartment": 2, "reason": "wet"})
+            return select.select([watch.stdout], [], [], 0.2)[0]
+        wait_for(heard, what="an event at the watcher")
+        assert re.search(r"compartment\.(disabled|enabled)", watch.stdout.readline())
         s.mqtt.command("disable", {"compartment": 2, "reason": "wet"})
-        assert "compartment.disabled" in watch.stdout.readline()
     finally:
         watch.terminate()
         watch.wait()
