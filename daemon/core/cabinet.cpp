@@ -422,9 +422,11 @@ effects cabinet::step(moment now, const input& in) {
 std::optional<effects> cabinet::only_reads(moment now, const input& in) const {
     work w(config_, past_, state_, now, age(now));
     handle_request(w, in);
+    const bool keeps = w.s.d.m.acknowledged != state_.d.m.acknowledged || w.s.d.m.told_ms != state_.d.m.told_ms ||
+                       w.s.l.first_grants.size() != state_.l.first_grants.size();
     w.s.d.m = state_.d.m;
-    const bool acts =
-        std::any_of(w.after.begin(), w.after.end(), [](const auto& e) { return std::holds_alternative<pulse>(e); });
+    const bool acts = keeps || std::any_of(w.after.begin(), w.after.end(),
+                                           [](const auto& e) { return std::holds_alternative<pulse>(e); });
     if (unstarted_ || acts || !w.rows.empty() || !w.extra.empty() || !difference(state_.d, w.s.d).empty()) {
         return std::nullopt;
     }

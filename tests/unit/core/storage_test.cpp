@@ -187,6 +187,19 @@ TEST_CASE("a failing store: no wrong code is judged without its charge, no read 
     }
 }
 
+TEST_CASE("a failing store: what would have to be kept is not called done") {
+    bench b;
+    b.config.rules.pairs = two_persons::always;
+    b.start();
+    b.disk.fail = commit_error::failed;
+    (void)b.command("disable", {{"compartment", 3}, {"reason", "x"}});
+    CHECK(code_of(b.command("ack", {{"sequence", 1}})) == "storage_failed");
+    CHECK(code_of(b.enter(b.grant({{"act", "open"}, {"cmp", 4}, {"sub", "a"}}, false))) == "storage_failed");
+    CHECK(ok(b.command("snapshot", {})));
+    b.disk.fail = commit_error::none;
+    CHECK(ok(b.command("ack", {{"sequence", 1}})));
+}
+
 TEST_CASE("a charge is never a hint: it is synced before its answer shows") {
     bench b;
     b.put_in("d1");
