@@ -77,7 +77,7 @@ std::variant<board_profile, std::vector<std::string>> parse_profile(std::string_
     c.number("inputs", p.inputs, 0, 32);
     c.number("line.baud", p.baud, 1200, 115200);
     c.number("line.timeout_ms", p.timeout_ms, 5, 2000);
-    c.number("line.gap_ms", p.gap_ms, 0, 100);
+    c.number("line.gap_characters", p.gap_characters, 0, 100);
     c.word("pulse.kind", "flash-coil");
     c.number("pulse.base", p.pulse_base, 0, 0xFFFF);
     c.number("pulse.unit_ms", p.pulse_unit_ms, 1, 1000);

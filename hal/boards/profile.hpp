@@ -17,8 +17,8 @@ struct board_profile {
     int relays = 0;  // channels 1 … relays, FC01 and FC05 address channel − 1
     int inputs = 0;  // channels 1 … inputs, FC02 address channel − 1; 0: the board has none
     int baud = 9600;
-    int timeout_ms = 150;  // answer's end, the longest
-    int gap_ms = 0;        // silence before a request, when longer than the standard's 3.5 characters
+    int timeout_ms = 150;    // until an answer's end, the longest: what is learnt from answers stays below it
+    int gap_characters = 0;  // silence before a request, when longer than the standard's 3.5
     // The board-timed pulse: FC05 to pulse_base + channel − 1, value = duration in pulse_unit_ms.
     int pulse_base = 0;
     int pulse_unit_ms = 100;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hal/line/timing.hpp"
 #include "hal/ports/canary.hpp"
 
 namespace locker {
@@ -11,13 +12,22 @@ namespace {
 constexpr std::int64_t reopen_first_ms = 100;
 constexpr std::int64_t reopen_longest_ms = 2000;
 
-// On a serial line an unanswered question costs its timeout twice: the line is read empty afterwards.
-std::vector<turns::peer> turn_boards(const bus_settings& s) {
-    std::vector<turns::peer> out;
+std::vector<bool> with_inputs(const bus_settings& s) {
+    std::vector<bool> out;
     for (const auto& b : s.boards) {
-        out.push_back({b.profile.inputs > 0, b.profile.timeout_ms * (s.line.device.empty() ? 1 : 2)});
+        out.push_back(b.profile.inputs > 0);
     }
     return out;
+}
+
+// Whatever is learnt, a host may be slow to look: no answer is given up sooner than this after its last bit was due.
+constexpr std::int64_t host_margin_us = 20'000;
+
+patience waits_for(const line_settings& line, const board_profile& p) {
+    const std::int64_t wire = line.device.empty() ? 0
+                                                  : std::max(characters_us(line, write_exchange_bytes),
+                                                             read_us(line, p.inputs, p.gap_characters, 0));
+    return {wire + host_margin_us, p.timeout_ms * 1000LL};
 }
 
 pulse_result result_of(line_result r) {
@@ -36,9 +46,9 @@ pulse_result result_of(line_result r) {
 }  // namespace
 
 bus_master::bus_master(const bus_settings& settings, governor& guard)
-    : line_name_(settings.line.name), guard_(guard), turns_(turn_boards(settings)) {
+    : line_name_(settings.line.name), guard_(guard), turns_(with_inputs(settings)) {
     for (const auto& b : settings.boards) {
-        boards_.push_back({b});
+        boards_.push_back({b, waits_for(settings.line, b.profile)});
     }
     for (const auto& lock : settings.locks) {
         locks_[lock.compartment] = lock;
@@ -73,10 +83,17 @@ line_action bus_master::next(std::int64_t now) {
         current_.until = std::min(turn.at, wake);
         return current_;
     }
-    current_.board = static_cast<std::size_t>(turn.board);
-    const bool dropped = boards_[current_.board].dropped || sick(canary::relays_not_dropped);
-    current_.what = dropped ? line_action::kind::read : line_action::kind::drop;
+    const auto board = static_cast<std::size_t>(turn.board);
+    const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
+    ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
     return current_;
+}
+
+void bus_master::ask(line_action::kind what, std::size_t board) {
+    current_.what = what;
+    current_.board = board;
+    current_.timeout_us =
+        boards_[board].waits.timeout_us(turns_.misses(static_cast<int>(board)), turns::misses_to_lose);
 }
 
 // Pulses go before polls. True when `current_` is one.
@@ -98,7 +115,9 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
         if ((board.dropped || sick(canary::relays_not_dropped)) && guard_.claim(order.compartment, now)) {
             orders_.erase(at);
             sending_ = order;
-            current_ = {line_action::kind::pulse, i, lock.relay_channel, guard_.length(order.compartment), 0};
+            ask(line_action::kind::pulse, i);
+            current_.channel = lock.relay_channel;
+            current_.length_ms = guard_.length(order.compartment);
             return true;
         }
         wake = std::min(wake, std::max(earliest, now + 1));
@@ -147,7 +166,7 @@ void bus_master::opened(const line_answer& answer, std::int64_t now) {
     }
     for (std::size_t i = 0; i < boards_.size(); ++i) {
         while (!turns_.lost(static_cast<int>(i))) {
-            turns_.silent(static_cast<int>(i), now);
+            turns_.silent(static_cast<int>(i), now, 0);
         }
         heard(i, false);
     }
@@ -161,13 +180,14 @@ void bus_master::asked(const line_answer& answer, std::int64_t now) {
     ++counters_.requests;
     if (answer.result != line_result::ok) {
         ++counters_.failures;
-        turns_.silent(id, now);
+        turns_.silent(id, now, (current_.timeout_us + 999) / 1000);
         heard(current_.board, false);
         if (turns_.lost(id)) {
             b.dropped = false;
         }
         return;
     }
+    b.waits.answered(answer.took_us);
     if (current_.what == line_action::kind::drop) {
         b.dropped = true;  // its first read follows: it is still the one that waited longest
         return;

@@ -12,6 +12,7 @@
 #include "hal/boards/profile.hpp"
 #include "hal/line/governor.hpp"
 #include "hal/line/line.hpp"
+#include "hal/line/patience.hpp"
 #include "hal/line/turns.hpp"
 #include "hal/ports/lock_bus.hpp"
 
@@ -59,15 +60,17 @@ struct line_action {
     std::size_t board = 0;  // index in bus_settings::boards
     int channel = 0;        // from 0
     std::int64_t length_ms = 0;
-    std::int64_t until = 0;  // monotonic
+    std::int64_t timeout_us = 0;  // how long the answer is waited for
+    std::int64_t until = 0;       // monotonic
 };
 
 // What became of an action.
 struct line_answer {
     line_result result = line_result::ok;
-    std::uint32_t bits = 0;  // of a read
-    bool line_open = true;   // afterwards
-    std::string why;         // of a line that would not open
+    std::uint32_t bits = 0;    // of a read
+    std::int64_t took_us = 0;  // from the question's first bit to the answer's last
+    bool line_open = true;     // afterwards
+    std::string why;           // of a line that would not open
 };
 
 class bus_master {
@@ -88,6 +91,7 @@ public:
 private:
     struct board_state {
         bus_board board;
+        patience waits;
         bool present = false;
         bool told = false;     // presence was reported once
         bool dropped = false;  // relays were dropped since it appeared
@@ -100,6 +104,7 @@ private:
     void pulsed(const line_answer& answer, std::int64_t now);
     void heard(std::size_t board, bool answered);
     void return_orders();
+    void ask(line_action::kind what, std::size_t board);
     [[nodiscard]] std::size_t local(int cabinet_board) const;
 
     std::string line_name_;

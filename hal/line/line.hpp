@@ -11,7 +11,8 @@ struct line_settings {
     std::string device;  // serial; empty: TCP
     int baud = 9600;
     char parity = 'N';
-    std::string host;  // TCP
+    bool rs485 = false;  // the kernel turns the transceiver round (TIOCSRS485): boards without automatic direction
+    std::string host;    // TCP
     int port = 502;
 };
 

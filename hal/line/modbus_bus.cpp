@@ -18,7 +18,8 @@ std::int64_t boot_ms() {
 modbus_bus::modbus_bus(bus_settings settings, governor& guard, std::function<void(bus_report)> tell)
     : settings_(std::move(settings)), tell_(std::move(tell)), line_(settings_.line), master_(settings_, guard) {
     for (const auto& b : settings_.boards) {
-        peers_.push_back({b.address, &b.profile, false});
+        peers_.push_back({b.address, &b.profile, 0, false});
+        gap_characters_ = std::max(gap_characters_, b.profile.gap_characters);
     }
     thread_ = std::thread([this] { loop(); });
 }
@@ -53,30 +54,36 @@ void modbus_bus::wait_until(std::int64_t mono_ms) {
 
 line_answer modbus_bus::execute(const line_action& action) {
     line_answer answer;
+    if (action.what == line_action::kind::open) {
+        if (!line_.open()) {
+            answer = {line_result::not_sent, 0, 0, false, line_.last_error()};
+        }
+        return answer;
+    }
+    auto& peer = peers_[action.board];
+    peer.timeout_us = action.timeout_us;
     switch (action.what) {
         case line_action::kind::wait:
-            break;
         case line_action::kind::open:
-            if (!line_.open()) {
-                answer = {line_result::not_sent, 0, false, line_.last_error()};
-            }
-            return answer;
+            break;
         case line_action::kind::drop:
-            answer.result = line_.drop_all(peers_[action.board]);
+            answer.result = line_.drop_all(peer);
             break;
         case line_action::kind::read:
-            answer.result = line_.read(peers_[action.board], answer.bits);
+            answer.result = line_.read(peer, answer.bits);
             break;
         case line_action::kind::pulse:
-            answer.result = line_.pulse(peers_[action.board], action.channel, action.length_ms);
+            answer.result = line_.pulse(peer, action.channel, action.length_ms);
             break;
     }
     answer.line_open = line_.is_open();
+    answer.took_us = line_.took_us();
     return answer;
 }
 
 void modbus_bus::loop() {
     for (;;) {
+        line_.keep_silence(gap_characters_);  // a pulse that is ordered meanwhile goes before the next poll
         {
             const std::lock_guard lock(mutex_);
             if (stop_) {
@@ -90,7 +97,8 @@ void modbus_bus::loop() {
         }
         const auto action = master_.next(boot_ms());
         if (action.what != line_action::kind::wait) {
-            master_.done(execute(action), boot_ms());
+            const auto answer = execute(action);  // before the clock is read: arguments have no order
+            master_.done(answer, boot_ms());
         }
         for (auto& report : master_.take_reports()) {
             tell_(std::move(report));

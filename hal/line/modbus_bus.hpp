@@ -38,6 +38,7 @@ private:
     modbus_line line_;
     bus_master master_;
     std::vector<modbus_line::peer> peers_;
+    int gap_characters_ = 0;  // the longest silence that a board of this line wants
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable wake_;

@@ -1,6 +1,7 @@
 #include "hal/line/modbus_line.hpp"
 
 #include <fmt/format.h>
+#include <linux/serial.h>
 #include <modbus.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -12,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+
+#include "hal/line/timing.hpp"
 
 namespace locker {
 namespace {
@@ -29,9 +32,19 @@ void wait_us(std::int64_t us) {
     }
 }
 
-// Modbus over serial line V1.02 §2.5.1.1: 3.5 characters of silence, fixed at 1.75 ms above 19200 baud.
-std::int64_t standard_silence_us(int baud) {
-    return baud > 19200 ? 1750 : 3'500'000LL * 11 / baud;
+// Else a USB adapter gathers what comes for 16 ms. A port that cannot is none the worse.
+void ask_for_low_latency(int fd) {
+    serial_struct port{};
+    if (ioctl(fd, TIOCGSERIAL, &port) == 0) {
+        port.flags |= ASYNC_LOW_LATENCY;  // else a USB adapter gathers bytes for 16 ms
+        ioctl(fd, TIOCSSERIAL, &port);
+    }
+}
+
+bool turn_by_kernel(int fd) {
+    serial_rs485 direction{};
+    direction.flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
+    return ioctl(fd, TIOCSRS485, &direction) == 0;
 }
 
 constexpr int exception_base = MODBUS_ENOBASE;
@@ -78,6 +91,12 @@ bool modbus_line::open() {
     }
     if (!settings_.device.empty()) {
         ioctl(fd, TIOCEXCL);  // other programs are kept off the line; who ignores it is root
+        ask_for_low_latency(fd);
+        if (settings_.rs485 && !turn_by_kernel(fd)) {
+            error_ = fmt::format("rs485: the kernel cannot turn this port's transceiver: {}", std::strerror(errno));
+            context_.reset();
+            return false;
+        }
     }
     open_ = true;
     quiet_since_us_ = now_us();
@@ -89,10 +108,10 @@ void modbus_line::close() {
     context_.reset();
 }
 
-void modbus_line::keep_silence(const peer& board) {
-    const std::int64_t gap = std::max<std::int64_t>(settings_.device.empty() ? 0 : standard_silence_us(settings_.baud),
-                                                    board.profile->gap_ms * 1000LL);
-    wait_us(quiet_since_us_ + gap - now_us());
+void modbus_line::keep_silence(int gap_characters) const {
+    if (!settings_.device.empty()) {
+        wait_us(quiet_since_us_ + silence_us(settings_, gap_characters) - now_us());
+    }
 }
 
 // Reads away whatever comes for so long: a late answer is then nobody's.
@@ -110,16 +129,23 @@ bool modbus_line::prepare(const peer& board) {
     if (!open_) {
         return false;
     }
-    const auto timeout_us = static_cast<std::uint32_t>(board.profile->timeout_ms) * 1000U;
+    const auto timeout_us =
+        static_cast<std::uint32_t>(board.timeout_us > 0 ? board.timeout_us : board.profile->timeout_ms * 1000LL);
     modbus_set_response_timeout(context_.get(), timeout_us / 1'000'000U, timeout_us % 1'000'000U);
-    modbus_set_byte_timeout(context_.get(), 0, std::min(timeout_us, 100'000U));
+    modbus_set_byte_timeout(context_.get(), 0, 0);  // then the other bounds the whole answer
     modbus_set_slave(context_.get(), board.address);
-    keep_silence(board);
+    keep_silence(board.profile->gap_characters);
     modbus_flush(context_.get());
+    asked_us_ = now_us();
     return true;
 }
 
-line_result modbus_line::failed(peer& board, bool sent) {
+void modbus_line::answered() {
+    quiet_since_us_ = now_us();
+    took_us_ = quiet_since_us_ - asked_us_;
+}
+
+line_result modbus_line::failed(peer& board, bool sent, bool pulsed) {
     const int error = errno;
     quiet_since_us_ = now_us();
     error_ = modbus_strerror(error);
@@ -135,8 +161,8 @@ line_result modbus_line::failed(peer& board, bool sent) {
     board.resync = true;
     if (settings_.device.empty()) {
         close();  // TCP: a new connection is the one sure way to be rid of a late answer
-    } else {
-        drain(board.profile->timeout_ms);
+    } else if (pulsed) {
+        drain(board.profile->timeout_ms);  // a late echo would confirm the same pulse's next try
     }
     return line_result::silent;
 }
@@ -150,9 +176,9 @@ line_result modbus_line::read_bits(peer& board, int function, int count, std::ui
     const int read = function == 1 ? modbus_read_bits(context_.get(), 0, count, raw.data())
                                    : modbus_read_input_bits(context_.get(), 0, count, raw.data());
     if (read != count) {
-        return failed(board, true);
+        return failed(board, true, false);
     }
-    quiet_since_us_ = now_us();
+    answered();
     bits = 0;
     for (int i = 0; i < count; ++i) {
         if (raw[static_cast<std::size_t>(i)] != 0) {
@@ -185,7 +211,7 @@ line_result modbus_line::read(peer& board, std::uint32_t& bits) {
     return read_bits(board, 2, board.profile->inputs, bits);
 }
 
-line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uint16_t value) {
+line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uint16_t value, bool pulses) {
     if (!prepare(board)) {
         return line_result::not_sent;
     }
@@ -196,15 +222,15 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
         static_cast<std::uint8_t>(value >> 8U),   static_cast<std::uint8_t>(value & 0xFFU)};
     errno = 0;
     if (modbus_send_raw_request(context_.get(), request.data(), static_cast<int>(request.size())) < 0) {
-        return failed(board, false);
+        return failed(board, false, pulses);
     }
     std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> answer{};
     errno = 0;
     const int length = modbus_receive_confirmation(context_.get(), answer.data());
     if (length < 0) {
-        return failed(board, true);
+        return failed(board, true, pulses);
     }
-    quiet_since_us_ = now_us();
+    answered();
     const int header = modbus_get_header_length(context_.get());
     const auto at = static_cast<std::size_t>(header) - 1;  // the unit's address is the header's last byte
     if (length >= header + 2 && answer[at] == request[0] && answer[at + 1] == (0x05 | 0x80)) {
@@ -214,7 +240,7 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
     if (length < header + 5 ||
         !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
         errno = EMBBADDATA;
-        const auto result = failed(board, true);
+        const auto result = failed(board, true, pulses);
         error_ = "the echo differs from what was written";
         return result;
     }
@@ -224,13 +250,14 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
 line_result modbus_line::pulse(peer& board, int channel, std::int64_t length_ms) {
     const auto& p = *board.profile;
     const std::int64_t units = std::clamp<std::int64_t>(length_ms / p.pulse_unit_ms, 1, p.pulse_max_units);
-    return write_coil(board, static_cast<std::uint16_t>(p.pulse_base + channel), static_cast<std::uint16_t>(units));
+    return write_coil(board, static_cast<std::uint16_t>(p.pulse_base + channel), static_cast<std::uint16_t>(units),
+                      true);
 }
 
 line_result modbus_line::drop_all(peer& board) {
     constexpr std::uint16_t all_relays = 0x00FF;
     constexpr std::uint16_t off = 0x0000;
-    return write_coil(board, all_relays, off);
+    return write_coil(board, all_relays, off, false);  // its late echo confirms no pulse
 }
 
 }  // namespace locker

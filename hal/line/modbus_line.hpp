@@ -29,12 +29,20 @@ public:
     [[nodiscard]] bool is_open() const { return open_; }
     [[nodiscard]] const std::string& last_error() const { return error_; }
 
+    // Of the last exchange that was answered: from the question's first bit to the answer's last.
+    [[nodiscard]] std::int64_t took_us() const { return took_us_; }
+
     struct peer {
         int address = 1;
         const board_profile* profile = nullptr;
+        std::int64_t timeout_us = 0;  // until the answer's end; 0: the profile's
         // After a fault the next question is of another form, so that a late answer cannot pass for its own.
         bool resync = false;
     };
+
+    // Waits until the line was silent for so long; every question keeps its board's silence by itself. Whoever waits
+    // here first, and then decides what to ask, asks the latest that is wanted.
+    void keep_silence(int gap_characters) const;
 
     // Bit 0 = channel 1. For a board without inputs: its relays, as a sign of life.
     [[nodiscard]] line_result read(peer& board, std::uint32_t& bits);
@@ -47,10 +55,10 @@ public:
 
 private:
     [[nodiscard]] bool prepare(const peer& board);
-    [[nodiscard]] line_result failed(peer& board, bool sent);
-    [[nodiscard]] line_result write_coil(peer& board, std::uint16_t address, std::uint16_t value);
+    [[nodiscard]] line_result failed(peer& board, bool sent, bool pulsed);
+    void answered();
+    [[nodiscard]] line_result write_coil(peer& board, std::uint16_t address, std::uint16_t value, bool pulses);
     [[nodiscard]] line_result read_bits(peer& board, int function, int count, std::uint32_t& bits);
-    void keep_silence(const peer& board);
     void drain(std::int64_t ms);
 
     struct context_free {
@@ -61,6 +69,8 @@ private:
     bool open_ = false;
     std::string error_;
     std::int64_t quiet_since_us_ = 0;
+    std::int64_t asked_us_ = 0;
+    std::int64_t took_us_ = 0;
 };
 
 }  // namespace locker

@@ -6,13 +6,14 @@ namespace locker {
 
 namespace {
 constexpr std::int64_t starved_ms = 1000;  // even while a door is watched every board gets a turn so often
+constexpr std::int64_t first_pause_ms = 500;
 constexpr std::int64_t longest_pause_ms = 30'000;
 constexpr std::int64_t probe_share = 100;  // a probe costs one timeout: at most 1 % of line time
 }  // namespace
 
-turns::turns(const std::vector<peer>& boards) {
-    for (const auto& b : boards) {
-        state_.push_back({b, INT64_MIN, 0, 0, 0, 0});
+turns::turns(const std::vector<bool>& has_inputs) {
+    for (const bool has : has_inputs) {
+        state_.emplace_back().has_inputs = has;
     }
 }
 
@@ -20,7 +21,7 @@ turns::turn turns::next(std::int64_t now) const {
     const bool watching =
         std::any_of(state_.begin(), state_.end(), [&](const one& b) { return b.watched_until > now; });
     int best = -1;
-    std::int64_t best_last = INT64_MAX;
+    std::uint64_t longest = UINT64_MAX;
     std::int64_t soonest = INT64_MAX;
     for (std::size_t i = 0; i < state_.size(); ++i) {
         const auto& b = state_[i];
@@ -32,9 +33,9 @@ turns::turn turns::next(std::int64_t now) const {
         const std::int64_t due = watched ? now : b.due;
         if (due > now) {
             soonest = std::min(soonest, due);
-        } else if (b.last < best_last) {
+        } else if (b.turn < longest) {
             best = static_cast<int>(i);
-            best_last = b.last;
+            longest = b.turn;
         }
     }
     if (best >= 0) {
@@ -43,26 +44,30 @@ turns::turn turns::next(std::int64_t now) const {
     return {-1, soonest == INT64_MAX ? now + starved_ms : soonest};
 }
 
+void turns::asked(one& b, std::int64_t now) {
+    b.turn = ++turns_;
+    b.last = now;
+}
+
 void turns::answered(int board, std::int64_t now) {
     auto& b = state_.at(static_cast<std::size_t>(board));
     b.misses = 0;
     b.pause = 0;
-    b.last = now;
-    b.due = b.what.has_inputs ? now : now + sign_of_life_ms;
+    asked(b, now);
+    b.due = b.has_inputs ? now : now + sign_of_life_ms;
 }
 
-void turns::silent(int board, std::int64_t now) {
+void turns::silent(int board, std::int64_t now, std::int64_t cost_ms) {
     auto& b = state_.at(static_cast<std::size_t>(board));
-    b.last = now;
+    asked(b, now);
     ++b.misses;
     if (b.misses < misses_to_lose) {
         b.due = now;  // one frame lost to noise is no lost board
         return;
     }
     b.watched_until = 0;
-    const std::int64_t least = std::max<std::int64_t>(500, b.what.timeout_ms);
-    const std::int64_t fair = std::min(longest_pause_ms, b.what.timeout_ms * probe_share);
-    b.pause = b.pause == 0 ? least : std::min(b.pause * 2, fair);
+    const std::int64_t fair = std::clamp(cost_ms * probe_share, first_pause_ms, longest_pause_ms);
+    b.pause = b.pause == 0 ? first_pause_ms : std::min(b.pause * 2, fair);
     b.due = now + b.pause;
 }
 

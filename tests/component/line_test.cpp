@@ -23,7 +23,7 @@ board_profile profile() {
     p.relays = 8;
     p.inputs = 8;
     p.timeout_ms = 100;
-    p.gap_ms = 5;
+    p.gap_characters = 5;
     p.pulse_base = 0x0200;
     p.pulse_unit_ms = 100;
     p.pulse_max_units = 30;
@@ -76,7 +76,7 @@ TEST_CASE("line: the frames of a read, a pulse and a drop, as the board's regist
     });
     const auto kind = profile();
     modbus_line line(serial(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     std::uint32_t bits = 0;
     CHECK(line.read(board, bits) == line_result::ok);
@@ -97,7 +97,7 @@ TEST_CASE("line: a pulse is never longer than the profile allows, and never endl
     });
     const auto kind = profile();
     modbus_line line(serial(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     CHECK(line.pulse(board, 0, 3'600'000) == line_result::ok);
     CHECK(line.pulse(board, 0, 0) == line_result::ok);
@@ -124,7 +124,7 @@ TEST_CASE("line: a late answer is never taken for the next one's") {
         });
         const auto kind = profile();
         modbus_line line(serial(p));
-        modbus_line::peer board{1, &kind, false};
+        modbus_line::peer board{1, &kind, 0, false};
         REQUIRE(line.open());
         std::uint32_t bits = 0;
         CHECK(line.read(board, bits) == line_result::silent);
@@ -146,7 +146,7 @@ TEST_CASE("line: a late echo of one pulse does not confirm another") {
     });
     const auto kind = profile();
     modbus_line line(serial(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     CHECK(line.pulse(board, 2, 500) == line_result::silent);
     CHECK(line.pulse(board, 2, 500) == line_result::silent);  // the very same frame: its own echo never came
@@ -163,7 +163,7 @@ TEST_CASE("line: a wrong echo leaves the pulse unconfirmed") {
     });
     const auto kind = profile();
     modbus_line line(serial(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     CHECK(line.pulse(board, 0, 500) == line_result::silent);
     CHECK(line.last_error() == "the echo differs from what was written");
@@ -184,7 +184,7 @@ TEST_CASE("line: an exception says that nothing moved, on RTU and on TCP") {
     });
     for (const auto& settings : {serial(on_pty), tcp(on_tcp)}) {
         modbus_line line(settings);
-        modbus_line::peer board{1, &kind, false};
+        modbus_line::peer board{1, &kind, 0, false};
         REQUIRE(line.open());
         CHECK(line.pulse(board, 0, 500) == line_result::refused);
         std::uint32_t bits = 0;
@@ -220,7 +220,7 @@ TEST_CASE("line: garbage, a wrong checksum, another board's answer: silence, and
             return std::vector{answer{asked++ == 0 ? spoil(how, m.reply(q)) : rtu(m.reply(q)), 1ms}};
         });
         modbus_line line(serial(p));
-        modbus_line::peer board{1, &kind, false};
+        modbus_line::peer board{1, &kind, 0, false};
         REQUIRE(line.open());
         std::uint32_t bits = 0;
         CHECK(line.read(board, bits) == line_result::silent);
@@ -235,7 +235,7 @@ TEST_CASE("line: a device that goes away ends the call, closes the line, and is 
     auto p = std::make_unique<scripted_peer>(scripted_peer::kind::pty, serve);
     const auto kind = profile();
     modbus_line line(serial(*p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     std::uint32_t bits = 0;
     REQUIRE(line.read(board, bits) == line_result::ok);
@@ -254,9 +254,9 @@ TEST_CASE("line: the profile's silence stands between an answer and the next que
         return std::vector{answer{rtu(m.reply(q)), 0ms}};
     });
     auto kind = profile();
-    kind.gap_ms = 12;
+    kind.gap_characters = 12;  // 12.5 ms at 9600 baud
     modbus_line line(serial(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     std::uint32_t bits = 0;
     for (int i = 0; i < 10; ++i) {
@@ -282,7 +282,7 @@ TEST_CASE("line: TCP: an answer with another question's number is not taken, the
     });
     const auto kind = profile();
     modbus_line line(tcp(p));
-    modbus_line::peer board{1, &kind, false};
+    modbus_line::peer board{1, &kind, 0, false};
     REQUIRE(line.open());
     std::uint32_t bits = 0;
     CHECK(line.read(board, bits) == line_result::silent);

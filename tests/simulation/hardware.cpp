@@ -64,28 +64,29 @@ std::uint32_t hardware::inputs(std::size_t board) const {
     return bits;
 }
 
-std::int64_t hardware::cost(const line_action& action, const locker::bus_settings& bus) const {
+std::int64_t hardware::cost(const line_action& action) const {
     if (action.what == line_action::kind::open || line_pulled) {
         return 2;
     }
-    return boards[action.board].silent ? 2 * bus.boards[action.board].profile.timeout_ms : 20;
+    return boards[action.board].silent ? (action.timeout_us + 999) / 1000 : 20;
 }
 
 line_answer hardware::execute(const line_action& action, const locker::bus_settings& bus) {
     if (action.what == line_action::kind::open) {
         world_.port_or_die(line_pulled ? "line.open_failed" : "line.open");
         forget_drops();
-        return line_pulled ? line_answer{line_result::not_sent, 0, false, "no such device"} : line_answer{};
+        return line_pulled ? line_answer{line_result::not_sent, 0, 0, false, "no such device"} : line_answer{};
     }
     if (line_pulled) {
-        return {line_result::not_sent, 0, false, ""};
+        return {line_result::not_sent, 0, 0, false, ""};
     }
     auto& b = boards[action.board];
     if (b.silent || world_.rng.chance(b.garbled)) {
         world_.port_or_die("board.silent");
-        return {line_result::silent, 0, true, ""};
+        return {line_result::silent, 0, 0, true, ""};
     }
     line_answer answer;
+    answer.took_us = 20'000;
     if (action.what == line_action::kind::drop) {
         b.dropped = true;
     } else if (!b.dropped) {
@@ -102,7 +103,7 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
             ++world_.met["fault.reply_lost_after_the_relay_moved"];
         }
         world_.port_or_die("board.answer_lost");
-        return {line_result::silent, 0, true, ""};
+        return {line_result::silent, 0, 0, true, ""};
     }
     if (action.what == line_action::kind::pulse) {
         world_.port_or_die("line.pulse_answered");

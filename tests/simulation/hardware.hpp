@@ -61,7 +61,7 @@ public:
     [[nodiscard]] bool settled() const;  // … and no contact is moving
 
     // What a master's action costs in time, and what comes of it; decided at its end.
-    [[nodiscard]] std::int64_t cost(const locker::line_action& action, const locker::bus_settings& bus) const;
+    [[nodiscard]] std::int64_t cost(const locker::line_action& action) const;
     locker::line_answer execute(const locker::line_action& action, const locker::bus_settings& bus);
 
 private:

@@ -116,7 +116,7 @@ private:
         restless_ =
             action_.what == line_action::kind::read ? restless_ : 0;  // a board that is back wants its first read
         busy_ = true;
-        later(now + owner_.hardware_.cost(action_, owner_.bus_settings_), &polled_line::done);
+        later(now + owner_.hardware_.cost(action_), &polled_line::done);
     }
     void done() {
         busy_ = false;

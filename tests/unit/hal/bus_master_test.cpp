@@ -48,13 +48,14 @@ struct bench {
             line_answer answer;
             if (a.what == line_action::kind::open || !line_works) {
                 now += 1;
-                answer = {line_works ? line_result::ok : line_result::not_sent, 0, line_works, ""};
+                answer = {line_works ? line_result::ok : line_result::not_sent, 0, 0, line_works, ""};
             } else if (silent[a.board]) {
-                now += 300;
+                now += a.timeout_us / 1000;
                 answer.result = line_result::silent;
             } else {
                 now += 20;
                 answer.bits = 0xFF;
+                answer.took_us = 20'000;
             }
             master.done(answer, now);
             collect();

@@ -26,7 +26,7 @@ inputs = 8
 [line]
 baud = 9600
 timeout_ms = 150
-gap_ms = 0
+gap_characters = 0
 [pulse]
 kind = "flash-coil"
 base = 0x0200
@@ -72,5 +72,5 @@ TEST_CASE("profiles: each mistake is named") {
     CHECK(complains(with("inputs = 8", "inputs = 99"), "inputs"));
     CHECK(complains(with("source = \"its data sheet\"\n", ""), "source"));
     CHECK(complains(with("kind = \"flash-coil\"", "kind = \"hold\""), "kind"));
-    CHECK(complains(with("gap_ms = 0", "gap_ms = 0\ncolour = 1"), "colour"));
+    CHECK(complains(with("gap_characters = 0", "gap_characters = 0\ncolour = 1"), "colour"));
 }

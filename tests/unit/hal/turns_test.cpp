@@ -10,8 +10,8 @@ namespace {
 
 // A line in virtual time: a read that is answered lasts 20 ms, one that is not its timeout.
 struct line {
-    explicit line(std::vector<turns::peer> boards) : peers(boards), t(std::move(boards)) {}
-    std::vector<turns::peer> peers;
+    explicit line(const std::vector<bool>& with_inputs) : t(with_inputs) {}
+    static constexpr std::int64_t timeout = 150;
     turns t;
     std::int64_t now = 0;
     std::map<int, bool> dead;
@@ -25,12 +25,12 @@ struct line {
                 now = std::max(now + 1, turn.at);
                 continue;
             }
-            const std::int64_t cost = dead[turn.board] ? peers[static_cast<std::size_t>(turn.board)].timeout_ms : 20;
+            const std::int64_t cost = dead[turn.board] ? timeout : 20;
             now += cost;
             time_spent[turn.board] += cost;
             ++asked[turn.board];
             if (dead[turn.board]) {
-                t.silent(turn.board, now);
+                t.silent(turn.board, now, timeout);
             } else {
                 t.answered(turn.board, now);
             }
@@ -41,19 +41,19 @@ struct line {
 }  // namespace
 
 TEST_CASE("turns: boards take fair turns") {
-    line l({{true, 150}, {true, 150}, {true, 150}});
+    line l({true, true, true});
     l.run_until(6000);
     CHECK(l.asked[0] == l.asked[1]);
     CHECK(l.asked[1] == l.asked[2]);
 }
 
 TEST_CASE("turns: one lost frame is no lost board, three are") {
-    line l({{true, 150}});
-    l.t.silent(0, 0);
+    line l({true});
+    l.t.silent(0, 0, 150);
     CHECK(!l.t.lost(0));
     CHECK(l.t.next(0).board == 0);
-    l.t.silent(0, 0);
-    l.t.silent(0, 0);
+    l.t.silent(0, 0, 150);
+    l.t.silent(0, 0, 150);
     CHECK(l.t.lost(0));
     CHECK(l.t.next(0).board == -1);
     l.t.answered(0, 5000);
@@ -61,7 +61,7 @@ TEST_CASE("turns: one lost frame is no lost board, three are") {
 }
 
 TEST_CASE("turns: a dead board is probed for ever, at no more than 1 % of line time") {
-    line l({{true, 150}, {true, 150}});
+    line l({true, true});
     l.dead[1] = true;
     l.run_until(60'000);  // the pauses have grown
     l.time_spent.clear();
@@ -76,7 +76,7 @@ TEST_CASE("turns: a dead board is probed for ever, at no more than 1 % of line t
 }
 
 TEST_CASE("turns: a pulsed board is read back to back, the others still get a turn a second") {
-    line l({{true, 150}, {true, 150}});
+    line l({true, true});
     l.run_until(1000);
     l.asked.clear();
     l.t.watch(0, l.now + 3000);
@@ -87,7 +87,7 @@ TEST_CASE("turns: a pulsed board is read back to back, the others still get a tu
 }
 
 TEST_CASE("turns: no probe of a dead board while a door is watched") {
-    line l({{true, 150}, {true, 150}});
+    line l({true, true});
     l.dead[1] = true;
     l.run_until(5000);
     l.asked.clear();
@@ -99,8 +99,20 @@ TEST_CASE("turns: no probe of a dead board while a door is watched") {
 }
 
 TEST_CASE("turns: a board without inputs gives a sign of life a second") {
-    line l({{true, 150}, {false, 150}});
+    line l({true, false});
     l.run_until(10'000);
     CHECK(l.asked[1] >= 9);
     CHECK(l.asked[1] <= 11);
+}
+
+TEST_CASE("turns: boards that answer within a millisecond take fair turns, too") {
+    turns t({true, true, true});
+    std::map<int, int> asked;
+    for (int i = 0; i < 300; ++i) {
+        const int board = t.next(7).board;
+        ++asked[board];
+        t.answered(board, 7);
+    }
+    CHECK(asked[0] == 100);
+    CHECK(asked[2] == 100);
 }
