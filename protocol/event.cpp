@@ -58,6 +58,7 @@ std::string encode(const event_data& data) {
     put("from", data.from);
     put("after", data.after);
     put("open_ms", data.open_ms);
+    put("out_ms", data.out_ms);
     put("bounced", data.bounced);
     put("recovered", data.recovered);
     put("unseen", data.unseen);

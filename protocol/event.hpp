@@ -78,6 +78,7 @@ struct event_data {
     std::optional<int> from;                          // compartment a deposit moved from
     std::optional<std::int64_t> after;                // the opening this one follows
     std::optional<std::int64_t> open_ms;              // how long the door was open
+    std::optional<std::int64_t> out_ms;               // how long a board did not answer
     std::optional<bool> bounced;                      // shut again within the bounce time: nothing changed
     std::optional<bool> recovered;                    // found after a restart
     std::optional<bool> unseen;                       // shut while nobody watched

@@ -10,8 +10,7 @@ bool allocatable(const work& w, const compartment& c) {
     const bool door_shut =
         wired.contact == contact_kind::none ||
         (c.door == door_state::closed && reads != w.s.l.contacts.end() && reads->second.known && !reads->second.open);
-    const auto& present = w.s.l.board_present;
-    const auto reachable = [&](int board) { return present.at(static_cast<std::size_t>(board)); };
+    const auto reachable = [&](int board) { return w.s.l.boards.at(static_cast<std::size_t>(board)).present; };
     const bool opening = std::any_of(w.s.d.openings.begin(), w.s.d.openings.end(), [&](const auto& o) {
         return o.second.compartment == c.number && o.second.result == outcome::pending;
     });

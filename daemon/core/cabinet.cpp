@@ -121,17 +121,29 @@ void take_start(work& w, const started& in, bool ledger_broken) {
     w.s.l.clock_said = true;  // an untrusted clock is said, a trusted one is what one expects
 }
 
+void say_board(work& w, board_watch& b, const std::string& name) {
+    if (b.present == b.said || (b.present && !w.due(b.changed + b.steady))) {
+        return;
+    }
+    event_data data;
+    data.board = name;
+    b.said = b.present;
+    if (b.present) {
+        b.recovered = w.now.mono_ms;
+        data.out_ms = b.changed - b.lost_at;
+    } else {
+        const bool again = b.recovered >= 0 && b.changed - b.recovered < minute;
+        b.steady = again ? std::clamp(b.steady * 2, second, minute) : 0;
+        b.lost_at = b.changed;
+    }
+    w.say(b.present ? event_type::board_recovered : event_type::board_lost, "board/" + name, data);
+}
+
 // Facts that changed and were not yet said: boards, clock, space.
 void say_facts(work& w) {
     auto& l = w.s.l;
-    for (std::size_t i = 0; i < l.board_present.size(); ++i) {
-        if (l.board_present[i] != l.board_said[i]) {
-            l.board_said[i] = l.board_present[i];
-            event_data data;
-            data.board = w.config.boards[i];
-            w.say(l.board_present[i] ? event_type::board_recovered : event_type::board_lost, "board/" + *data.board,
-                  data);
-        }
+    for (std::size_t i = 0; i < l.boards.size(); ++i) {
+        say_board(w, l.boards[i], w.config.boards[i]);
     }
     if (clock_tells(w) != l.clock_said) {
         l.clock_said = !l.clock_said;
@@ -258,9 +270,7 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
     }
     ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
-    state_.l.board_present.assign(config_.boards.size(), true);  // until a read fails
-    state_.l.board_said = state_.l.board_present;
-    state_.l.board_since_ms.assign(config_.boards.size(), 0);
+    state_.l.boards.resize(config_.boards.size());
 }
 
 cabinet::~cabinet() = default;
@@ -320,10 +330,13 @@ void cabinet::see(moment now, const input& in) {
         }
         l.space_low = space->low;
     } else if (const auto* board = std::get_if<board_report>(&in)) {
-        const auto i = static_cast<std::size_t>(board->board);
-        if (l.board_present.at(i) != board->present) {
-            l.board_present[i] = board->present;
-            l.board_since_ms[i] = wall;
+        auto& b = l.boards.at(static_cast<std::size_t>(board->board));
+        if (b.present != board->present) {
+            b.present = board->present;
+            b.changed = now.mono_ms;
+            if (!b.present && b.said) {
+                b.lost_ms = wall;
+            }
             for (const auto& c : config_.compartments) {
                 if (c.contact_board == board->board) {
                     l.contacts.erase(c.number);  // what it said before the gap is no proof of anything

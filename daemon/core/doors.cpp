@@ -17,7 +17,7 @@ contact contact_of(const work& w, int compartment) {
     const auto& wired = w.configured(compartment);
     const auto at = w.s.l.contacts.find(compartment);
     if (wired.contact == contact_kind::none || at == w.s.l.contacts.end() ||
-        !w.s.l.board_present.at(static_cast<std::size_t>(wired.contact_board))) {
+        !w.s.l.boards.at(static_cast<std::size_t>(wired.contact_board)).present) {
         return {};
     }
     return at->second;

@@ -402,7 +402,7 @@ bool ends_with_the_next(const opening& old, bool in_sight) {
 
 std::optional<refusal> hindrance(const work& w, int compartment) {
     const auto& wired = w.configured(compartment);
-    if (!w.s.l.board_present.at(static_cast<std::size_t>(wired.relay_board))) {
+    if (!w.s.l.boards.at(static_cast<std::size_t>(wired.relay_board)).present) {
         return refusal{
             error_code::board_lost,
             fmt::format("board {} does not answer", w.config.boards.at(static_cast<std::size_t>(wired.relay_board)))};

@@ -201,6 +201,17 @@ struct first_grant {
     std::int64_t at = 0;  // monotonic
 };
 
+// Whether a board answers, and what was said of it. One that comes and goes is called recovered only once it is steady.
+struct board_watch {
+    bool present = true;  // until a read fails
+    bool said = true;
+    std::int64_t changed = 0;     // monotonic: when `present` did
+    std::int64_t lost_at = 0;     // monotonic: when the loss that was said began …
+    std::int64_t lost_ms = 0;     // … and wall time
+    std::int64_t recovered = -1;  // monotonic: when that was said last; -1: never
+    std::int64_t steady = 0;      // how long it must answer before it is said
+};
+
 struct live {
     std::string epoch;
     std::int64_t started_ms = 0;    // wall
@@ -209,13 +220,11 @@ struct live {
     bool clock_trusted = false;
     bool clock_known = false;
     bool broker_up = false;
-    std::vector<bool> board_present;
+    std::vector<board_watch> boards;
     // What was said of such facts: what differs is said, also when the first try to record it failed.
-    std::vector<bool> board_said;
     bool clock_said = false;
     bool space_said = false;
     bool step_said = false;  // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
-    std::vector<std::int64_t> board_since_ms;  // wall
     std::map<int, contact> contacts;
     std::map<std::int64_t, progress> running;   // by opening
     std::map<std::uint64_t, session> sessions;  // by terminal

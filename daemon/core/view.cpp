@@ -11,7 +11,7 @@ namespace locker::core {
 namespace {
 
 bool away(const state& s, const compartment_config& wired) {
-    return wired.contact == contact_kind::none || !s.l.board_present.at(static_cast<std::size_t>(wired.contact_board));
+    return wired.contact == contact_kind::none || !s.l.boards.at(static_cast<std::size_t>(wired.contact_board)).present;
 }
 
 const compartment_config& wiring_of(const cabinet_config& config, int number) {
@@ -80,9 +80,9 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
 void cabinet_alarms(const work& w, alarm_list& alarms) {
     const auto& l = w.s.l;
     for (std::size_t i = 0; i < w.config.boards.size(); ++i) {
-        if (!l.board_present[i]) {
+        if (!l.boards[i].said || !l.boards[i].present) {
             alarms.raise(
-                alarms.topic().alarm("board_lost", w.config.boards[i]), l.board_since_ms[i],
+                alarms.topic().alarm("board_lost", w.config.boards[i]), l.boards[i].lost_ms,
                 fmt::format("Board {} does not answer: its doors can neither be opened nor seen.", w.config.boards[i]),
                 "Check its supply and the RS-485 line.");
         }

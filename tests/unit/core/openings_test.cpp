@@ -206,6 +206,25 @@ TEST_CASE("a lost board refuses before anything is authorised") {
     CHECK(b.count("board.recovered") == 1);
 }
 
+TEST_CASE("the ledger tells how long a board was away; one that comes and goes is told ever more rarely") {
+    bench b;
+    b.board(0, false);
+    b.pass(90 * second);
+    b.board(0, true);
+    CHECK(b.last_event("board.recovered").at("out_ms").as_int64() == 90 * second);
+    for (int i = 0; i < 600; ++i) {  // ten minutes of a bad plug
+        b.board(0, false);
+        b.pass(300);
+        b.board(0, true);
+        b.pass(700);
+    }
+    CHECK(b.count("board.lost") <= 15);
+    CHECK(b.count("board.lost") >= 2);
+    b.pass(2 * minute);
+    CHECK(b.count("board.recovered") == b.count("board.lost"));
+    CHECK(b.retained.at("locker/v1/c1/alarm/board_lost/A") == "");
+}
+
 TEST_CASE("somebody who comes back within the grace and finds the door jammed leaves the compartment suspected") {
     bench b;
     const int n = b.put_in("d1");
