@@ -192,14 +192,15 @@ class Stand:
     """Broker, simulated cabinet and lockerd in one folder, on free ports of loopback."""
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
-                 contact="door", baud=9600, keep=False, verify=True, clock_battery=True, start=True):
+                 contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, keep=False, verify=True, clock_battery=True, start=True):
         self.keep = keep or folder is not None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.transport, self.mqtt_version, self.doors, self.cabinet = transport, mqtt_version, doors, cabinet
         self.policy, self.contact, self.baud, self.verify, self.clock_battery = policy, contact, baud, verify, clock_battery
+        self.channels, self.turnaround_us, self.bounce_ms = channels, turnaround_us, bounce_ms
         self.more_keys = self.clock = ""
-        self.boards = boards or (doors + 7) // 8
+        self.boards = boards or -(-doors // channels)
         self.mqtt_port = free_port()
         self.modbus_port = free_port()
         self.device = self.folder / "line.tty"
@@ -231,7 +232,7 @@ class Stand:
     # ---- parts
 
     def wiring(self):
-        """(number, board index, channel) of each door: spread over the boards, eight at most each."""
+        """(number, board index, channel) of each door: spread over the boards."""
         per_board = (self.doors + self.boards - 1) // self.boards
         return [(n + 1, n // per_board, n % per_board + 1) for n in range(self.doors)]
 
@@ -252,7 +253,7 @@ issuers = "keys/issuers.json"
 root = "keys/root.json"
 {self.more_keys}
 [mqtt]
-uri = "mqtt://127.0.0.1:{self.mqtt_port}"
+uri = "{self.broker_uri()}"
 version = "{'5' if self.mqtt_version == 5 else '3.1.1'}"
 verify = {str(self.verify).lower()}
 metrics_every_s = 5
@@ -268,30 +269,52 @@ battery_backed = {str(self.clock_battery).lower()}
 name = "line1"
 {line}
 '''
+        profile = "waveshare-8ch-d" if self.channels == 8 else f"wide-{self.channels}"
+        if self.channels != 8:
+            text += f'\n[profiles]\nfolder = "{self.profiles()}"\n'
         for i in range(self.boards):
-            text += f'\n[[board]]\nname = "{chr(65 + i)}"\nbus = "line1"\naddress = {i + 1}\nprofile = "waveshare-8ch-d"\n'
+            text += f'\n[[board]]\nname = "{chr(65 + i)}"\nbus = "line1"\naddress = {i + 1}\nprofile = "{profile}"\n'
         sizes = ["S", "S", "S", "M", "M", "L"]
         for number, board, channel in self.wiring():
             name = chr(65 + board)
             size = sizes[(number - 1) % len(sizes)]
             contact = f'contact = "{self.contact}"\n'
+            # Wide boards stand for measuring: each lock on a supply of its own, so that no pulse waits for another.
+            supply = f"supply = {(number - 1) % 64 + 1}\n" if self.channels != 8 else ""
             if self.contact != "none":
                 contact += f'input = {{ board = "{name}", channel = {channel} }}\nclosed = "on"\n'
             text += (f'\n[[compartment]]\nnumber = {number}\nsize = "{size}"\naccessible = {str(number == 2).lower()}\n'
-                     f'relay = {{ board = "{name}", channel = {channel} }}\n{contact}')
+                     f'{supply}relay = {{ board = "{name}", channel = {channel} }}\n{contact}')
         self.config.write_text(text)
         sim = f'socket = "{self.sim_socket}"\nseed = 1\n[line]\nbaud = {self.baud}\n'
         sim += f'device = "{self.device}"\n' if self.transport == "rtu" else f"port = {self.modbus_port}\n"
         for i in range(self.boards):
-            sim += f"\n[[board]]\naddress = {i + 1}\n"
+            sim += (f"\n[[board]]\naddress = {i + 1}\nrelays = {self.channels}\ninputs = {self.channels}\n"
+                    f"turnaround_us = {self.turnaround_us}\n")
         for number, board, channel in self.wiring():
-            sim += f"\n[[door]]\nnumber = {number}\nboard = {board + 1}\nrelay = {channel}\n"
+            sim += f"\n[[door]]\nnumber = {number}\nboard = {board + 1}\nrelay = {channel}\nbounce_ms = {self.bounce_ms}\n"
         (self.folder / "sim.toml").write_text(sim)
+
+    def profiles(self):
+        """A folder with a board of as many relays and inputs, otherwise as the one that is built in."""
+        folder = self.folder / "profiles"
+        folder.mkdir(exist_ok=True)
+        text = (ROOT / "hal" / "boards" / "waveshare-8ch-d.toml").read_text()
+        text = text.replace("waveshare-8ch-d", f"wide-{self.channels}")
+        text = text.replace("relays = 8", f"relays = {self.channels}").replace("inputs = 8", f"inputs = {self.channels}")
+        (folder / "wide.toml").write_text(text)
+        return folder
+
+    def more_listeners(self):
+        return ""
+
+    def broker_uri(self):
+        return f"mqtt://127.0.0.1:{self.mqtt_port}"
 
     def start_broker(self):
         conf = self.folder / "mosquitto.conf"
         user = "user root\n" if os.geteuid() == 0 else ""
-        conf.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\npersistence false\n{user}")
+        conf.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\npersistence false\n{user}{self.more_listeners()}")
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.broker = Process([program, "-c", conf], self.folder / "mosquitto.log")
         wait_for(lambda: self._port_answers(self.mqtt_port), what="the broker")

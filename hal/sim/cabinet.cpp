@@ -68,6 +68,7 @@ void cabinet::step(door& d, std::int64_t now, bool coil) {
         d.moves_open = true;
     }
     if (d.moves_at >= 0 && now >= d.moves_at) {
+        d.moved_ms = d.moves_at;
         d.moves_at = -1;
         d.open = d.moves_open;
         d.chatter_until = now + d.wired.bounce_ms;

@@ -14,8 +14,10 @@ struct door {
     door_config wired;
     bool open = false;
     bool latched = true;
-    std::string content;  // what lies in it
-    int openings = 0;     // how often it was released, for tests that count
+    std::string content;             // what lies in it
+    std::int64_t moved_ms = -1;      // when it last sprang open or fell shut
+    std::int64_t energised_us = -1;  // when its coil was last switched on, monotonic
+    int openings = 0;                // how often it was released, for tests that count
     // faults
     bool jammed = false;            // the latch does not let go
     bool cut = false;               // the contact's cable is cut: the input reads off

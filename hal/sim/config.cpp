@@ -38,7 +38,7 @@ config read_config(const std::string& file) {
             for (const auto& item : *boards) {
                 const auto& b = *item.as_table();
                 c.boards.push_back({b["address"].value_or(1), b["relays"].value_or(8), b["inputs"].value_or(8),
-                                    b["turnaround_ms"].value_or(3), b["timed_pulse"].value_or(true)});
+                                    b["turnaround_us"].value_or(3000), b["timed_pulse"].value_or(true)});
             }
         }
         if (const auto* doors = t["door"].as_array()) {

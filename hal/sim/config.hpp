@@ -11,7 +11,7 @@ struct board_config {
     int address = 1;
     int relays = 8;
     int inputs = 8;
-    int turnaround_ms = 3;
+    int turnaround_us = 3000;
     bool timed_pulse = true;  // flash-on commands (Waveshare)
 };
 

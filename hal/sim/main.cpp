@@ -55,6 +55,19 @@ private:
         });
     }
 
+    [[nodiscard]] std::vector<bool> coils(std::size_t board) const {
+        std::vector<bool> on;
+        for (int r = 0; r < boards_[board].config().relays; ++r) {
+            on.push_back(boards_[board].coil(r, now()));
+        }
+        return on;
+    }
+    [[nodiscard]] static std::int64_t monotonic_us() {
+        return std::chrono::duration_cast<std::chrono::microseconds>(
+                   std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    }
+
     sim::served answer(int address, const sim::bytes& pdu) {
         advance();
         sim::served out;
@@ -66,8 +79,16 @@ private:
             if (b.config().address != address) {
                 continue;
             }
+            const auto was_on = coils(i);
             out.pdu = b.answer(pdu, now(), [&](int channel) { return doors_.input(static_cast<int>(i), channel); });
-            out.turnaround_ms = b.config().turnaround_ms;
+            const auto is_on = coils(i);
+            for (auto& d : doors_.doors()) {
+                const auto relay = static_cast<std::size_t>(d.wired.relay);
+                if (d.wired.board == static_cast<int>(i) && is_on[relay] && !was_on[relay]) {
+                    d.energised_us = monotonic_us();
+                }
+            }
+            out.turnaround_us = b.config().turnaround_us;
             out.late_ms = b.late_ms;
             out.wrong_crc = b.wrong_crc;
             out.garbage = b.garbage;
@@ -100,6 +121,8 @@ private:
                                    {"open", d.open},
                                    {"latched", d.latched},
                                    {"openings", d.openings},
+                                   {"moved_us", d.moved_ms < 0 ? -1 : since_us_ + d.moved_ms * 1000},
+                                   {"energised_us", d.energised_us},
                                    {"content", d.content},
                                    {"jam", d.jammed},
                                    {"cut", d.cut},
@@ -203,6 +226,7 @@ private:
     bool pulled_ = false;
     asio::steady_timer tick_;
     std::chrono::steady_clock::time_point start_;
+    std::int64_t since_us_ = monotonic_us() - now() * 1000;  // monotonic, of millisecond 0
     std::unique_ptr<sim::transport> line_;
     std::unique_ptr<sim::control> control_;
 };

@@ -54,7 +54,13 @@ std::size_t request_length(const bytes& b) {
 class pty_line final : public transport {
 public:
     pty_line(asio::io_context& io, config c, serve s)
-        : io_(io), config_(std::move(c)), serve_(std::move(s)), master_(io), idle_(io), busy_until_(clock::now()) {
+        : io_(io),
+          config_(std::move(c)),
+          serve_(std::move(s)),
+          master_(io),
+          idle_(io),
+          heard_(io),
+          busy_until_(clock::now()) {
         plug();
     }
     ~pty_line() override { unplug(); }
@@ -137,9 +143,19 @@ private:
         if (!right_speed || too_close || !intact) {
             return;  // no board can tell a frame from it
         }
+        // A board acts when it has heard the last bit.
+        busy_until_ = arrived + on_wire(wanted);
+        heard_.expires_at(busy_until_);
+        heard_.async_wait([this, body = std::move(body)](error_code error) {
+            if (!error && master_.is_open()) {
+                answer(body);
+            }
+        });
+    }
+
+    void answer(const bytes& body) {
         const served s = serve_(body[0], bytes(body.begin() + 1, body.end()));
-        auto at = arrived + on_wire(wanted);
-        busy_until_ = at;
+        auto at = busy_until_;
         if (!s.pdu || body[0] == 0) {
             return;  // silence; a broadcast is never answered
         }
@@ -151,7 +167,7 @@ private:
         for (int i = 0; i < s.garbage; ++i) {
             answer.insert(answer.begin(), static_cast<std::uint8_t>(0xA5 + i));
         }
-        at += std::chrono::milliseconds(s.turnaround_ms + s.late_ms) + on_wire(answer.size());
+        at += microseconds(s.turnaround_us) + std::chrono::milliseconds(s.late_ms) + on_wire(answer.size());
         if (s.late_ms == 0) {
             busy_until_ = at;
         }
@@ -169,6 +185,7 @@ private:
     serve serve_;
     asio::posix::stream_descriptor master_;
     asio::steady_timer idle_;
+    asio::steady_timer heard_;
     int slave_ = -1;
     std::array<std::uint8_t, 256> chunk_{};
     bytes buffer_;
@@ -258,7 +275,8 @@ private:
         if (r.wrong_crc) {
             (*out)[2] = 0x55;  // TCP has no checksum of its own: a broken protocol id is the like
         }
-        auto timer = std::make_shared<asio::steady_timer>(io_, std::chrono::milliseconds(r.turnaround_ms + r.late_ms));
+        auto timer = std::make_shared<asio::steady_timer>(
+            io_, microseconds(r.turnaround_us) + std::chrono::milliseconds(r.late_ms));
         timer->async_wait([s, out, timer](error_code error) {
             if (!error && s->socket.is_open()) {
                 error_code ignored;

@@ -14,7 +14,7 @@ namespace sim {
 // Gives a request to the board with that address. `late_ms`: how much later than usual the answer comes.
 struct served {
     std::optional<bytes> pdu;
-    int turnaround_ms = 3;
+    int turnaround_us = 3000;
     int late_ms = 0;
     bool wrong_crc = false;
     int garbage = 0;
