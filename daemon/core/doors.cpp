@@ -29,6 +29,10 @@ void advance_doors(work& w) {
         if (!reads.known || has_opening(w, number)) {
             continue;
         }
+        if (c.door == door_state::unknown && reads.first) {  // nothing moved: it is as it is found
+            c.door = reads.open ? door_state::open : door_state::closed;
+            continue;
+        }
         if (!reads.open) {
             if (c.door != door_state::closed && w.due(reads.since + w.config.rules.rest)) {
                 c.door = door_state::closed;

@@ -23,6 +23,9 @@ std::vector<bool> with_inputs(const bus_settings& s) {
 // Whatever is learnt, a host may be slow to look: no answer is given up sooner than this after its last bit was due.
 constexpr std::int64_t host_margin_us = 20'000;
 
+// Bytes pace a serial line. A gateway that answers at once would be asked a thousand times a second, for nothing.
+constexpr std::int64_t tcp_pace_ms = 20;
+
 patience waits_for(const line_settings& line, const board_profile& p) {
     const std::int64_t wire = line.device.empty() ? 0
                                                   : std::max(characters_us(line, write_exchange_bytes),
@@ -46,7 +49,9 @@ pulse_result result_of(line_result r) {
 }  // namespace
 
 bus_master::bus_master(const bus_settings& settings, governor& guard)
-    : line_name_(settings.line.name), guard_(guard), turns_(with_inputs(settings)) {
+    : line_name_(settings.line.name),
+      guard_(guard),
+      turns_(with_inputs(settings), settings.line.device.empty() ? tcp_pace_ms : 0) {
     for (const auto& b : settings.boards) {
         boards_.push_back({b, waits_for(settings.line, b.profile)});
     }

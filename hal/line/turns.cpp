@@ -11,7 +11,7 @@ constexpr std::int64_t longest_pause_ms = 30'000;
 constexpr std::int64_t probe_share = 100;  // a probe costs one timeout: at most 1 % of line time
 }  // namespace
 
-turns::turns(const std::vector<bool>& has_inputs) {
+turns::turns(const std::vector<bool>& has_inputs, std::int64_t pace_ms) : pace_(pace_ms) {
     for (const bool has : has_inputs) {
         state_.emplace_back().has_inputs = has;
     }
@@ -54,7 +54,7 @@ void turns::answered(int board, std::int64_t now) {
     b.misses = 0;
     b.pause = 0;
     asked(b, now);
-    b.due = b.has_inputs ? now : now + sign_of_life_ms;
+    b.due = now + (b.has_inputs ? pace_ : sign_of_life_ms);
 }
 
 void turns::silent(int board, std::int64_t now, std::int64_t cost_ms) {

@@ -9,8 +9,9 @@ namespace locker {
 
 class turns {
 public:
-    // One entry a board: whether it has inputs to be polled.
-    explicit turns(const std::vector<bool>& has_inputs);
+    // One entry a board: whether it has inputs to be polled. `pace_ms`: a board that is not watched is polled no
+    // oftener.
+    explicit turns(const std::vector<bool>& has_inputs, std::int64_t pace_ms = 0);
 
     struct turn {
         int board = -1;  // -1: nothing to do before `at`
@@ -43,6 +44,7 @@ private:
     };
     void asked(one& b, std::int64_t now);
     std::vector<one> state_;
+    std::int64_t pace_;
     std::uint64_t turns_ = 0;
 };
 

@@ -110,6 +110,21 @@ TEST_CASE("bus: relays are dropped before the first poll and at the end; a pulse
     CHECK(std::count_if(heard.begin(), heard.end(), is_pulse) == 1);
 }
 
+TEST_CASE("bus: what was read counts from when it was heard, not from when it was asked for") {
+    peer::model m;
+    std::atomic<std::int64_t> asked{0};
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        if (q.body[1] == 2 && asked == 0) {
+            asked = boot_ms();
+        }
+        return std::vector{answer{rtu(m.reply(q)), 30ms}};
+    });
+    ear e;
+    modbus_bus bus(settings_for(p), e.guard, e.listener());
+    REQUIRE(e.wait([&] { return !e.inputs.empty(); }));
+    CHECK(e.inputs.front().at_ms >= asked + 30);
+}
+
 TEST_CASE("bus: an order whose time has passed is not sent") {
     peer::model m;
     scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {

@@ -101,6 +101,21 @@ TEST_CASE("a stale will or an alarm of an earlier run is mended") {
     CHECK(b.published.size() == before);
 }
 
+TEST_CASE("a cabinet never seen before knows each door at its first reading") {
+    memory_store fresh;
+    bench b;
+    b.core = std::make_unique<cabinet>(b.config, fresh);
+    b.feed(started{"epoch-x", b.boot, true});
+    b.feed(broker_up{});
+    CHECK(b.compartment(1).at("door").as_string() == "unknown");
+    b.feed(inputs_report{0, b.inputs & ~2U, b.now.mono_ms});  // bit 1: door 2
+    CHECK(b.compartment(1).at("door").as_string() == "closed");
+    CHECK(b.compartment(2).at("door").as_string() == "open");
+    b.door(1, true);
+    b.pass(499);
+    CHECK(b.compartment(1).at("door").as_string() == "closed");  // from now on things move, and take their time
+}
+
 TEST_CASE("a door opened without an opening is forced, and a vacant one suspected") {
     bench b;
     b.door(2, true);

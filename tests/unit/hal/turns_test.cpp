@@ -47,6 +47,18 @@ TEST_CASE("turns: boards take fair turns") {
     CHECK(l.asked[1] == l.asked[2]);
 }
 
+TEST_CASE("turns: with a pace, no board is asked oftener but the one that is watched") {
+    turns t({true, true}, 20);
+    CHECK(t.next(0).board == 0);
+    t.answered(0, 1);
+    CHECK(t.next(1).board == 1);
+    t.answered(1, 2);
+    CHECK(t.next(2).board == -1);
+    CHECK(t.next(2).at == 21);
+    t.watch(1, 100);
+    CHECK(t.next(3).board == 1);
+}
+
 TEST_CASE("turns: one lost frame is no lost board, three are") {
     line l({true});
     l.t.silent(0, 0, 150);
