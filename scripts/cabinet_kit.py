@@ -192,13 +192,16 @@ class Stand:
     """Broker, simulated cabinet and lockerd in one folder, on free ports of loopback."""
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
-                 contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, keep=False, verify=True, clock_battery=True, start=True):
+                 contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, board=("waveshare-8ch-d", "waveshare"), lock="",
+                 keep=False, verify=True, clock_battery=True, start=True):
         self.keep = keep or folder is not None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.transport, self.mqtt_version, self.doors, self.cabinet = transport, mqtt_version, doors, cabinet
         self.policy, self.contact, self.baud, self.verify, self.clock_battery = policy, contact, baud, verify, clock_battery
         self.channels, self.turnaround_us, self.bounce_ms = channels, turnaround_us, bounce_ms
+        self.profile, self.board_kind = board  # lockerd's name of the board, lockersim's
+        self.lock = lock
         self.more_keys = self.clock = ""
         self.boards = boards or -(-doors // channels)
         self.mqtt_port = free_port()
@@ -265,11 +268,14 @@ battery_backed = {str(self.clock_battery).lower()}
 [policy]
 {self.policy}
 
+[lock]
+{self.lock}
+
 [[bus]]
 name = "line1"
 {line}
 '''
-        profile = "waveshare-8ch-d" if self.channels == 8 else f"wide-{self.channels}"
+        profile = self.profile if self.channels == 8 else f"wide-{self.channels}"
         if self.channels != 8:
             text += f'\n[profiles]\nfolder = "{self.profiles()}"\n'
         for i in range(self.boards):
@@ -290,7 +296,7 @@ name = "line1"
         sim += f'device = "{self.device}"\n' if self.transport == "rtu" else f"port = {self.modbus_port}\n"
         for i in range(self.boards):
             sim += (f"\n[[board]]\naddress = {i + 1}\nrelays = {self.channels}\ninputs = {self.channels}\n"
-                    f"turnaround_us = {self.turnaround_us}\n")
+                    f"turnaround_us = {self.turnaround_us}\nkind = \"{self.board_kind}\"\n")
         for number, board, channel in self.wiring():
             sim += f"\n[[door]]\nnumber = {number}\nboard = {board + 1}\nrelay = {channel}\nbounce_ms = {self.bounce_ms}\n"
         (self.folder / "sim.toml").write_text(sim)

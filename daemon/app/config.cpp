@@ -202,6 +202,7 @@ private:
             bus.line.baud = static_cast<int>(baud);
             const auto parity = s.choice("parity", {"none", "even", "odd"}, false).value_or(0);
             bus.line.parity = "NEO"[parity];
+            bus.line.rs485 = s.flag("rs485", false);
             if (device) {
                 bus.line.device = path(*device);
             }
@@ -215,8 +216,11 @@ private:
                 if (bus.line.host.empty() || bus.line.port < 1 || bus.line.port > 65535) {
                     s.wrong("tcp", fmt::format("\"{}\": \"host:port\" is wanted, with a port from 1 to 65535", *tcp));
                 }
-                if (s.has("baud") || s.has("parity")) {
-                    s.wrong(s.has("baud") ? "baud" : "parity", "a TCP line has no speed; the gateway has it");
+                for (const auto* serial : {"baud", "parity", "rs485"}) {
+                    if (s.has(serial)) {
+                        s.wrong(serial, "a TCP line is none of wires; the gateway has them");
+                        break;
+                    }
                 }
             }
             const auto [line, fresh] = lines.emplace(device ? bus.line.device : tcp.value_or(""), bus.line.name);
@@ -269,6 +273,12 @@ private:
                 s.wrong("profile", fmt::format("\"{}\" is not known; there are: {}", profile, fmt::join(names, ", ")));
             }
             s.no_others();
+            if (b.profile.pulse == pulse_kind::on_off) {
+                out_.warnings.push_back(fmt::format(
+                    "board \"{}\" ({}) has no timer of its own: lockerd switches its coils off, and should it "
+                    "be killed within a pulse, that coil stays on until lockerd starts again",
+                    b.name, b.profile.name));
+            }
             b.index = static_cast<int>(out_.cabinet.boards.size());
             out_.cabinet.boards.push_back(b.name);
             boards_[b.name] = {b, bus_name};
@@ -337,6 +347,11 @@ private:
                                 fmt::format("board \"{}\" counts pulses in steps of {} ms; [lock] pulse_ms = {} "
                                             "is none of them",
                                             relay->board, board->profile.pulse_unit_ms, limits_.pulse_ms));
+                    }
+                    if (board->profile.longest_pulse_ms() > 0 && limits_.pulse_ms > board->profile.longest_pulse_ms()) {
+                        s.wrong("relay",
+                                fmt::format("board \"{}\" pulses for {} ms at most; [lock] pulse_ms = {} is longer",
+                                            relay->board, board->profile.longest_pulse_ms(), limits_.pulse_ms));
                     }
                     c.relay_board = board->index;
                     lock.relay_board = board->index;

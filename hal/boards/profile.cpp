@@ -10,6 +10,13 @@
 namespace locker {
 namespace {
 
+constexpr std::array<std::pair<std::string_view, pulse_kind>, 4> pulse_kinds{{
+    {"flash-coil", pulse_kind::flash_coil},
+    {"flash-registers", pulse_kind::flash_registers},
+    {"command-register", pulse_kind::command_register},
+    {"on-off", pulse_kind::on_off},
+}};
+
 class checker {
 public:
     explicit checker(const toml::table& root) : root_(root) {}
@@ -30,10 +37,28 @@ public:
             into = static_cast<int>(*value);
         }
     }
-    void word(std::string_view path, std::string_view only) {
-        const auto value = node(path).value<std::string>();
-        if (value != only) {
-            errors_.push_back(fmt::format("{}: \"{}\" is the one kind this release drives", path, only));
+    void pulse(board_profile& into) {
+        const auto value = node("pulse.kind").value<std::string>().value_or("");
+        const auto at =
+            std::find_if(pulse_kinds.begin(), pulse_kinds.end(), [&](const auto& k) { return k.first == value; });
+        if (at == pulse_kinds.end()) {
+            errors_.emplace_back("pulse.kind: flash-coil, flash-registers, command-register or on-off is wanted");
+            return;
+        }
+        into.pulse = at->second;
+        number("pulse.base", into.pulse_base, 0, 0xFFFF);
+        number("pulse.unit_ms", into.pulse_unit_ms, 1, 1000);
+        const bool byte = into.pulse == pulse_kind::command_register;
+        number("pulse.max_units", into.pulse_max_units, 1, byte ? 0xFF : 0x7FFF);
+        if (into.pulse == pulse_kind::flash_registers) {
+            number("pulse.stride", into.pulse_stride, 2, 100);
+            number("pulse.command", into.pulse_command, 0, 0xFFFF);
+        }
+        if (byte) {
+            number("pulse.command", into.pulse_command, 0, 0xFF);
+            number("pulse.off_command", into.off_command, 0, 0xFF);
+        } else if (root_.at_path("pulse.all_off_coil")) {
+            number("pulse.all_off_coil", into.all_off_coil, 0, 0xFFFF);
         }
     }
     void no_others() { unknown(root_, ""); }
@@ -78,10 +103,7 @@ std::variant<board_profile, std::vector<std::string>> parse_profile(std::string_
     c.number("line.baud", p.baud, 1200, 115200);
     c.number("line.timeout_ms", p.timeout_ms, 5, 2000);
     c.number("line.gap_characters", p.gap_characters, 0, 100);
-    c.word("pulse.kind", "flash-coil");
-    c.number("pulse.base", p.pulse_base, 0, 0xFFFF);
-    c.number("pulse.unit_ms", p.pulse_unit_ms, 1, 1000);
-    c.number("pulse.max_units", p.pulse_max_units, 1, 0x7FFF);
+    c.pulse(p);
     c.no_others();
     std::vector<std::string> errors = c.errors();
     constexpr std::array<int, 7> rates{1200, 2400, 4800, 9600, 19200, 38400, 115200};
@@ -89,7 +111,7 @@ std::variant<board_profile, std::vector<std::string>> parse_profile(std::string_
     if (errors.empty() && std::find(rates.begin(), rates.end(), p.baud) == rates.end()) {
         errors.emplace_back("line.baud: 1200, 2400, 4800, 9600, 19200, 38400 or 115200 is wanted");
     }
-    if (errors.empty() && p.pulse_unit_ms * p.pulse_max_units > 5000) {
+    if (errors.empty() && p.longest_pulse_ms() > 5000) {
         errors.emplace_back("pulse: no coil is held for more than 5 s");
     }
     if (!errors.empty()) {

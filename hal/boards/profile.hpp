@@ -10,6 +10,14 @@
 
 namespace locker {
 
+// How a relay is pulsed. Frames are in hal/line/modbus_line.cpp; `base` is channel 1's coil or register.
+enum class pulse_kind : std::uint8_t {
+    flash_coil,        // FC05 at base + channel − 1, value = units: the board's own timer ends it
+    flash_registers,   // FC10 at base + (channel − 1) · stride, two words: the command, the units
+    command_register,  // FC06 at base + channel − 1: high byte the command, low byte the units; FC03 reads the relay
+    on_off,            // FC05 at base + channel − 1 on, later off: nothing but lockerd ends it
+};
+
 struct board_profile {
     std::string name;
     std::string title;
@@ -19,10 +27,16 @@ struct board_profile {
     int baud = 9600;
     int timeout_ms = 150;    // until an answer's end, the longest: what is learnt from answers stays below it
     int gap_characters = 0;  // silence before a request, when longer than the standard's 3.5
-    // The board-timed pulse: FC05 to pulse_base + channel − 1, value = duration in pulse_unit_ms.
+    pulse_kind pulse = pulse_kind::flash_coil;
     int pulse_base = 0;
+    int pulse_stride = 1;   // flash_registers
+    int pulse_command = 0;  // flash_registers: the first word; command_register: the high byte
+    int off_command = 0;    // command_register: the high byte that switches a relay off
+    int all_off_coil = -1;  // FC05 off at this coil drops all relays; −1: FC0F writes them all
     int pulse_unit_ms = 100;
     int pulse_max_units = 0;
+
+    [[nodiscard]] std::int64_t longest_pulse_ms() const { return std::int64_t{pulse_unit_ms} * pulse_max_units; }
 };
 
 struct profile_text {

@@ -33,6 +33,10 @@ patience waits_for(const line_settings& line, const board_profile& p) {
     return {wire + host_margin_us, p.timeout_ms * 1000LL};
 }
 
+std::int64_t whole_ms(std::int64_t us) {
+    return (us + 999) / 1000;
+}
+
 pulse_result result_of(line_result r) {
     switch (r) {
         case line_result::ok:
@@ -79,7 +83,10 @@ line_action bus_master::next(std::int64_t now) {
         current_.until = reopen_at_;
         return current_;
     }
-    std::int64_t wake = INT64_MAX;
+    if (serve_release(now)) {
+        return current_;
+    }
+    std::int64_t wake = next_release();
     if (serve_order(now, wake)) {
         return current_;
     }
@@ -91,14 +98,40 @@ line_action bus_master::next(std::int64_t now) {
     const auto board = static_cast<std::size_t>(turn.board);
     const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
     ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
+    if (now + whole_ms(current_.timeout_us) > next_release()) {  // an answer may be so late: no coil waits for it
+        current_ = {};
+        current_.until = next_release();
+    }
     return current_;
+}
+
+std::int64_t bus_master::next_release() const {
+    std::int64_t at = INT64_MAX;
+    for (const auto& h : held_) {
+        at = std::min(at, h.until);
+    }
+    return at;
+}
+
+// A coil that has been on for its time is switched off before anything else.
+bool bus_master::serve_release(std::int64_t now) {
+    const auto due = std::find_if(held_.begin(), held_.end(), [&](const held& h) { return h.until <= now; });
+    if (due == held_.end()) {
+        return false;
+    }
+    ask(boards_[due->board].dropped ? line_action::kind::release : line_action::kind::drop, due->board);
+    current_.channel = due->channel;
+    return true;
 }
 
 void bus_master::ask(line_action::kind what, std::size_t board) {
     current_.what = what;
     current_.board = board;
-    current_.timeout_us =
-        boards_[board].waits.timeout_us(turns_.misses(static_cast<int>(board)), turns::misses_to_lose);
+    current_.timeout_us = waited_for(board);
+}
+
+std::int64_t bus_master::waited_for(std::size_t board) const {
+    return boards_[board].waits.timeout_us(turns_.misses(static_cast<int>(board)), turns::misses_to_lose);
 }
 
 // Pulses go before polls. True when `current_` is one.
@@ -108,7 +141,10 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
         const auto& lock = locks_.at(order.compartment);
         const std::size_t i = local(lock.relay_board);
         const auto& board = boards_[i];
-        const std::int64_t earliest = guard_.earliest(order.compartment, now);
+        std::int64_t earliest = guard_.earliest(order.compartment, now);
+        if (now + whole_ms(waited_for(i)) > next_release()) {
+            earliest = std::max(earliest, next_release());
+        }
         const bool gone = board.told && !board.present;
         if (gone || now > order.not_after_ms || earliest > order.not_after_ms) {
             at = orders_.erase(at);
@@ -117,12 +153,17 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
                 pulse_report{order.opening, order.attempt, limits ? pulse_result::held_back : pulse_result::not_sent});
             continue;
         }
-        if ((board.dropped || sick(canary::relays_not_dropped)) && guard_.claim(order.compartment, now)) {
+        if (earliest <= now && (board.dropped || sick(canary::relays_not_dropped)) &&
+            guard_.claim(order.compartment, now)) {
             orders_.erase(at);
             sending_ = order;
             ask(line_action::kind::pulse, i);
             current_.channel = lock.relay_channel;
             current_.length_ms = guard_.length(order.compartment);
+            if (board.board.profile.pulse == pulse_kind::on_off) {
+                current_.timeout_us = std::min(current_.timeout_us, current_.length_ms * 1000);
+                held_.push_back({i, lock.relay_channel, now + current_.length_ms});
+            }
             return true;
         }
         wake = std::min(wake, std::max(earliest, now + 1));
@@ -152,6 +193,9 @@ void bus_master::done(const line_answer& answer, std::int64_t now) {
             break;
         case line_action::kind::pulse:
             pulsed(answer, now);
+            break;
+        case line_action::kind::release:
+            released(answer, now);
             break;
     }
 }
@@ -184,17 +228,13 @@ void bus_master::asked(const line_answer& answer, std::int64_t now) {
     const auto id = static_cast<int>(current_.board);
     ++counters_.requests;
     if (answer.result != line_result::ok) {
-        ++counters_.failures;
-        turns_.silent(id, now, (current_.timeout_us + 999) / 1000);
-        heard(current_.board, false);
-        if (turns_.lost(id)) {
-            b.dropped = false;
-        }
+        missed(current_.board, now);
         return;
     }
     b.waits.answered(answer.took_us);
     if (current_.what == line_action::kind::drop) {
         b.dropped = true;  // its first read follows: it is still the one that waited longest
+        std::erase_if(held_, [&](const held& h) { return h.board == current_.board; });
         return;
     }
     turns_.answered(id, now);
@@ -206,9 +246,32 @@ void bus_master::asked(const line_answer& answer, std::int64_t now) {
     }
 }
 
+void bus_master::missed(std::size_t board, std::int64_t now) {
+    const auto id = static_cast<int>(board);
+    ++counters_.failures;
+    turns_.silent(id, now, whole_ms(current_.timeout_us));
+    heard(board, false);
+    if (turns_.lost(id)) {  // the first thing it hears when it is back is that all its relays drop
+        boards_[board].dropped = false;
+        std::erase_if(held_, [&](const held& h) { return h.board == board && h.until <= now && line_open_; });
+    }
+}
+
+void bus_master::released(const line_answer& answer, std::int64_t now) {
+    ++counters_.requests;
+    if (answer.result != line_result::ok) {
+        missed(current_.board, now);  // again at once, or with the drop of all its relays
+        return;
+    }
+    std::erase_if(held_, [&](const held& h) { return h.board == current_.board && h.channel == current_.channel; });
+}
+
 void bus_master::pulsed(const line_answer& answer, std::int64_t now) {
     ++counters_.pulses;
     ++counters_.requests;
+    if (answer.result == line_result::not_sent || answer.result == line_result::refused) {
+        std::erase_if(held_, [&](const held& h) { return h.board == current_.board && h.channel == current_.channel; });
+    }
     const int contact_board = locks_.at(sending_.compartment).contact_board;
     if (contact_board >= 0) {
         turns_.watch(static_cast<int>(local(contact_board)), now + sending_.watch_ms);

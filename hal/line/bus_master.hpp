@@ -50,11 +50,12 @@ using bus_report = std::variant<pulse_report, inputs_report, board_report, line_
 
 struct line_action {
     enum class kind : std::uint8_t {
-        wait,   // nothing to do before `until`, or an order
-        open,   // the line
-        drop,   // all relays of the board
-        read,   // all inputs of the board
-        pulse,  // one relay of the board, for `length_ms`
+        wait,     // nothing to do before `until`, or an order
+        open,     // the line
+        drop,     // all relays of the board
+        read,     // all inputs of the board
+        pulse,    // one relay of the board, for `length_ms`
+        release,  // the same relay off, when the board has no timer of its own
     };
     kind what = kind::wait;
     std::size_t board = 0;  // index in bus_settings::boards
@@ -98,10 +99,21 @@ private:
         bool read = false;
         std::uint32_t bits = 0;
     };
+    // A coil that lockerd itself has to switch off: the board has no timer.
+    struct held {
+        std::size_t board = 0;
+        int channel = 0;
+        std::int64_t until = 0;
+    };
     bool serve_order(std::int64_t now, std::int64_t& wake);
     void opened(const line_answer& answer, std::int64_t now);
     void asked(const line_answer& answer, std::int64_t now);
     void pulsed(const line_answer& answer, std::int64_t now);
+    void released(const line_answer& answer, std::int64_t now);
+    void missed(std::size_t board, std::int64_t now);
+    [[nodiscard]] std::int64_t next_release() const;
+    [[nodiscard]] std::int64_t waited_for(std::size_t board) const;  // microseconds
+    [[nodiscard]] bool serve_release(std::int64_t now);
     void heard(std::size_t board, bool answered);
     void return_orders();
     void ask(line_action::kind what, std::size_t board);
@@ -114,6 +126,7 @@ private:
     std::map<int, bus_lock> locks_;
     std::deque<pulse_order> orders_;
     pulse_order sending_;
+    std::vector<held> held_;
     line_action current_;
     bool line_open_ = false;
     bool line_told_up_ = false;

@@ -75,6 +75,9 @@ line_answer modbus_bus::execute(const line_action& action) {
         case line_action::kind::pulse:
             answer.result = line_.pulse(peer, action.channel, action.length_ms);
             break;
+        case line_action::kind::release:
+            answer.result = line_.release(peer, action.channel);
+            break;
     }
     answer.line_open = line_.is_open();
     answer.took_us = line_.took_us();

@@ -36,7 +36,7 @@ void wait_us(std::int64_t us) {
 void ask_for_low_latency(int fd) {
     serial_struct port{};
     if (ioctl(fd, TIOCGSERIAL, &port) == 0) {
-        port.flags |= ASYNC_LOW_LATENCY;  // else a USB adapter gathers bytes for 16 ms
+        port.flags |= ASYNC_LOW_LATENCY;
         ioctl(fd, TIOCSSERIAL, &port);
     }
 }
@@ -45,6 +45,23 @@ bool turn_by_kernel(int fd) {
     serial_rs485 direction{};
     direction.flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
     return ioctl(fd, TIOCSRS485, &direction) == 0;
+}
+
+constexpr int coil_on = 0xFF00;  // FC05's two legal values
+constexpr int coil_off = 0x0000;
+
+void append(std::vector<std::uint8_t>& pdu, int word) {
+    pdu.push_back(static_cast<std::uint8_t>(word >> 8));
+    pdu.push_back(static_cast<std::uint8_t>(word & 0xFF));
+}
+
+// A PDU: the function, then words, high byte first.
+std::vector<std::uint8_t> words(std::uint8_t function, std::initializer_list<int> what) {
+    std::vector<std::uint8_t> pdu{function};
+    for (const int word : what) {
+        append(pdu, word);
+    }
+    return pdu;
 }
 
 constexpr int exception_base = MODBUS_ENOBASE;
@@ -145,7 +162,7 @@ void modbus_line::answered() {
     took_us_ = quiet_since_us_ - asked_us_;
 }
 
-line_result modbus_line::failed(peer& board, bool sent, bool pulsed) {
+line_result modbus_line::failed(peer& board, bool sent, bool timed_pulse) {
     const int error = errno;
     quiet_since_us_ = now_us();
     error_ = modbus_strerror(error);
@@ -161,7 +178,7 @@ line_result modbus_line::failed(peer& board, bool sent, bool pulsed) {
     board.resync = true;
     if (settings_.device.empty()) {
         close();  // TCP: a new connection is the one sure way to be rid of a late answer
-    } else if (pulsed) {
+    } else if (timed_pulse) {
         drain(board.profile->timeout_ms);  // a late echo would confirm the same pulse's next try
     }
     return line_result::silent;
@@ -188,8 +205,27 @@ line_result modbus_line::read_bits(peer& board, int function, int count, std::ui
     return line_result::ok;
 }
 
+line_result modbus_line::read_registers(peer& board, std::uint32_t& bits) {
+    if (!prepare(board)) {
+        return line_result::not_sent;
+    }
+    const auto& p = *board.profile;
+    std::array<std::uint16_t, 32> raw{};
+    errno = 0;
+    if (modbus_read_registers(context_.get(), p.pulse_base, p.relays, raw.data()) != p.relays) {
+        return failed(board, true, false);
+    }
+    answered();
+    bits = 0;
+    for (int i = 0; i < p.relays; ++i) {
+        bits |= raw[static_cast<std::size_t>(i)] != 0 ? 1U << static_cast<unsigned>(i) : 0U;
+    }
+    return line_result::ok;
+}
+
 line_result modbus_line::read_relays(peer& board, std::uint32_t& bits) {
-    return read_bits(board, 1, board.profile->relays, bits);
+    return board.profile->pulse == pulse_kind::command_register ? read_registers(board, bits)
+                                                                : read_bits(board, 1, board.profile->relays, bits);
 }
 
 line_result modbus_line::read(peer& board, std::uint32_t& bits) {
@@ -211,36 +247,36 @@ line_result modbus_line::read(peer& board, std::uint32_t& bits) {
     return read_bits(board, 2, board.profile->inputs, bits);
 }
 
-line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uint16_t value, bool pulses) {
+// FC05, FC06, FC0F and FC10: an answer repeats the question's first five bytes after the address, or is an exception.
+line_result modbus_line::write(peer& board, const std::vector<std::uint8_t>& pdu, bool timed_pulse) {
     if (!prepare(board)) {
         return line_result::not_sent;
     }
     // Raw, since a duration is not one of FC05's two legal values, and since libmodbus accepts a wrong echo.
-    const std::array<std::uint8_t, 6> request{
-        static_cast<std::uint8_t>(board.address), 0x05,
-        static_cast<std::uint8_t>(address >> 8U), static_cast<std::uint8_t>(address & 0xFFU),
-        static_cast<std::uint8_t>(value >> 8U),   static_cast<std::uint8_t>(value & 0xFFU)};
+    std::vector<std::uint8_t> request{static_cast<std::uint8_t>(board.address)};
+    request.insert(request.end(), pdu.begin(), pdu.end());
+    constexpr std::size_t repeated = 6;
     errno = 0;
     if (modbus_send_raw_request(context_.get(), request.data(), static_cast<int>(request.size())) < 0) {
-        return failed(board, false, pulses);
+        return failed(board, false, timed_pulse);
     }
     std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> answer{};
     errno = 0;
     const int length = modbus_receive_confirmation(context_.get(), answer.data());
     if (length < 0) {
-        return failed(board, true, pulses);
+        return failed(board, true, timed_pulse);
     }
     answered();
     const int header = modbus_get_header_length(context_.get());
     const auto at = static_cast<std::size_t>(header) - 1;  // the unit's address is the header's last byte
-    if (length >= header + 2 && answer[at] == request[0] && answer[at + 1] == (0x05 | 0x80)) {
+    if (length >= header + 2 && answer[at] == request[0] && answer[at + 1] == (request[1] | 0x80)) {
         error_ = fmt::format("exception {}", answer[at + 2]);
         return line_result::refused;
     }
     if (length < header + 5 ||
-        !std::equal(request.begin(), request.end(), answer.begin() + static_cast<std::ptrdiff_t>(at))) {
+        !std::equal(request.begin(), request.begin() + repeated, answer.begin() + static_cast<std::ptrdiff_t>(at))) {
         errno = EMBBADDATA;
-        const auto result = failed(board, true, pulses);
+        const auto result = failed(board, true, timed_pulse);
         error_ = "the echo differs from what was written";
         return result;
     }
@@ -249,15 +285,46 @@ line_result modbus_line::write_coil(peer& board, std::uint16_t address, std::uin
 
 line_result modbus_line::pulse(peer& board, int channel, std::int64_t length_ms) {
     const auto& p = *board.profile;
-    const std::int64_t units = std::clamp<std::int64_t>(length_ms / p.pulse_unit_ms, 1, p.pulse_max_units);
-    return write_coil(board, static_cast<std::uint16_t>(p.pulse_base + channel), static_cast<std::uint16_t>(units),
-                      true);
+    const auto units = static_cast<int>(std::clamp<std::int64_t>(length_ms / p.pulse_unit_ms, 1, p.pulse_max_units));
+    switch (p.pulse) {
+        case pulse_kind::flash_coil:
+            return write(board, words(0x05, {p.pulse_base + channel, units}), true);
+        case pulse_kind::flash_registers: {
+            auto pdu = words(0x10, {p.pulse_base + channel * p.pulse_stride, 2});
+            pdu.push_back(4);  // bytes that follow
+            append(pdu, p.pulse_command);
+            append(pdu, units);
+            return write(board, pdu, true);
+        }
+        case pulse_kind::command_register:
+            return write(board, words(0x06, {p.pulse_base + channel, p.pulse_command * 256 + units}), true);
+        case pulse_kind::on_off:  // its late echo says on, the next question's off: they cannot be confused
+            return write(board, words(0x05, {p.pulse_base + channel, coil_on}), false);
+    }
+    return line_result::not_sent;
+}
+
+line_result modbus_line::release(peer& board, int channel) {
+    return write(board, words(0x05, {board.profile->pulse_base + channel, coil_off}), false);
 }
 
 line_result modbus_line::drop_all(peer& board) {
-    constexpr std::uint16_t all_relays = 0x00FF;
-    constexpr std::uint16_t off = 0x0000;
-    return write_coil(board, all_relays, off, false);  // its late echo confirms no pulse
+    const auto& p = *board.profile;
+    if (p.pulse == pulse_kind::command_register) {
+        auto result = line_result::ok;
+        for (int i = 0; i < p.relays && result == line_result::ok; ++i) {
+            result = write(board, words(0x06, {p.pulse_base + i, p.off_command * 256}), false);
+        }
+        return result;
+    }
+    if (p.all_off_coil >= 0) {
+        return write(board, words(0x05, {p.all_off_coil, coil_off}), false);
+    }
+    const auto bytes = static_cast<std::uint8_t>((p.relays + 7) / 8);
+    auto pdu = words(0x0F, {0, p.relays});
+    pdu.push_back(bytes);
+    pdu.insert(pdu.end(), bytes, 0);
+    return write(board, pdu, false);
 }
 
 }  // namespace locker

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hal/boards/profile.hpp"
 #include "hal/line/line.hpp"
@@ -48,16 +49,19 @@ public:
     [[nodiscard]] line_result read(peer& board, std::uint32_t& bits);
     // Relays as the board says they are.
     [[nodiscard]] line_result read_relays(peer& board, std::uint32_t& bits);
-    // The board's own timer ends the pulse. ok: the echo is exact. silent: sent, not known whether it arrived.
+    // Begins a pulse. The board's own timer ends it; without one (pulse_kind::on_off) `release` does.
+    // ok: the echo is exact. silent: sent, not known whether it arrived.
     [[nodiscard]] line_result pulse(peer& board, int channel, std::int64_t length_ms);
+    [[nodiscard]] line_result release(peer& board, int channel);
     // All relays off. There is no way to say "all on" here.
     [[nodiscard]] line_result drop_all(peer& board);
 
 private:
     [[nodiscard]] bool prepare(const peer& board);
-    [[nodiscard]] line_result failed(peer& board, bool sent, bool pulsed);
+    [[nodiscard]] line_result failed(peer& board, bool sent, bool timed_pulse);
     void answered();
-    [[nodiscard]] line_result write_coil(peer& board, std::uint16_t address, std::uint16_t value, bool pulses);
+    [[nodiscard]] line_result write(peer& board, const std::vector<std::uint8_t>& pdu, bool timed_pulse);
+    [[nodiscard]] line_result read_registers(peer& board, std::uint32_t& bits);
     [[nodiscard]] line_result read_bits(peer& board, int function, int count, std::uint32_t& bits);
     void drain(std::int64_t ms);
 

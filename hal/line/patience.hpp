@@ -18,14 +18,15 @@ public:
     void answered(std::int64_t took_us) { slowest_us_ = std::max(took_us, slowest_us_ - (slowest_us_ - took_us) / 64); }
 
     // `misses` so far in a row. Twice what the board ever needed; longer after a miss, and the whole of the profile's
-    // before the board is called lost. One that is lost costs its neighbours the short time, but for every eighth
-    // probe: it may come back as a slower one.
+    // before the board is called lost. One that is lost, or was never heard, costs its neighbours the short time, but
+    // for every eighth probe: it may come back as a slower one.
     [[nodiscard]] std::int64_t timeout_us(int misses, int misses_to_lose) const {
-        if (slowest_us_ == 0 || misses + 1 == misses_to_lose || (misses >= misses_to_lose && misses % 8 == 0)) {
+        const bool lost = misses >= misses_to_lose;
+        if (lost ? misses % 8 == 0 : slowest_us_ == 0 || misses + 1 == misses_to_lose) {
             return longest_us_;
         }
-        const std::int64_t learnt = 2 * slowest_us_ + margin_us;
-        return std::clamp(misses < misses_to_lose ? learnt << misses : learnt, shortest_us_, longest_us_);
+        const std::int64_t learnt = slowest_us_ == 0 ? 0 : 2 * slowest_us_ + margin_us;
+        return std::clamp(lost ? learnt : learnt << misses, shortest_us_, longest_us_);
     }
 
 private:

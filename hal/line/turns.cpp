@@ -66,9 +66,8 @@ void turns::silent(int board, std::int64_t now, std::int64_t cost_ms) {
         return;
     }
     b.watched_until = 0;
-    const std::int64_t fair = std::clamp(cost_ms * probe_share, first_pause_ms, longest_pause_ms);
-    b.pause = b.pause == 0 ? first_pause_ms : std::min(b.pause * 2, fair);
-    b.due = now + b.pause;
+    b.pause = b.pause == 0 ? first_pause_ms : std::min(b.pause * 2, longest_pause_ms);
+    b.due = now + std::min(b.pause, std::clamp(cost_ms * probe_share, first_pause_ms, longest_pause_ms));
 }
 
 void turns::watch(int board, std::int64_t until) {

@@ -46,8 +46,13 @@ private:
     [[nodiscard]] bool relay_on(int relay, std::int64_t now) const {
         return now < on_until_[static_cast<std::size_t>(relay)];
     }
-    void set(int relay, std::int64_t until) { on_until_[static_cast<std::size_t>(relay)] = until; }
+    void set(int relay, std::int64_t until, std::int64_t now);
     bytes write_coil(const bytes& pdu, std::int64_t now);
+    bytes write_coils(const bytes& pdu, std::int64_t now);
+    bytes write_registers(const bytes& pdu, std::int64_t now);  // LC-Modbus
+    bytes write_command(const bytes& pdu, std::int64_t now);    // R421A08
+    bytes read_register(const bytes& pdu, std::int64_t now) const;
+    [[nodiscard]] bytes echo_of(const bytes& pdu) const;
 
     board_config config_;
     std::vector<std::int64_t> on_until_;

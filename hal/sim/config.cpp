@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 
 namespace sim {
@@ -24,6 +26,24 @@ void wire_in_order(config& c, int doors) {
     }
 }
 
+namespace {
+
+board_kind kind_of(const toml::table& board, const std::string& file) {
+    constexpr std::array<std::pair<std::string_view, board_kind>, 4> kinds{{{"waveshare", board_kind::waveshare},
+                                                                            {"on-off", board_kind::on_off},
+                                                                            {"lc-modbus", board_kind::lc_modbus},
+                                                                            {"r421a08", board_kind::r421a08}}};
+    const auto said = board["kind"].value_or(std::string("waveshare"));
+    const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) { return k.first == said; });
+    if (at == kinds.end()) {
+        throw std::runtime_error(fmt::format("{}: line {}: board: kind is waveshare, on-off, lc-modbus or r421a08",
+                                             file, board.source().begin.line));
+    }
+    return at->second;
+}
+
+}  // namespace
+
 config read_config(const std::string& file) {
     config c;
     try {
@@ -38,7 +58,7 @@ config read_config(const std::string& file) {
             for (const auto& item : *boards) {
                 const auto& b = *item.as_table();
                 c.boards.push_back({b["address"].value_or(1), b["relays"].value_or(8), b["inputs"].value_or(8),
-                                    b["turnaround_us"].value_or(3000), b["timed_pulse"].value_or(true)});
+                                    b["turnaround_us"].value_or(3000), kind_of(b, file)});
             }
         }
         if (const auto* doors = t["door"].as_array()) {

@@ -7,12 +7,20 @@
 
 namespace sim {
 
+// What the simulated board understands besides FC01 and FC02, from its maker's documents.
+enum class board_kind : std::uint8_t {
+    waveshare,  // FC05 with flash commands at 0x0200, all relays at 0x00FF
+    on_off,     // FC05 and FC0F, no timer
+    lc_modbus,  // the same, and FC10 at 3 + 5n: mode, tenths of a second
+    r421a08,    // FC06 at 1 + n: command and seconds in one register; FC03
+};
+
 struct board_config {
     int address = 1;
     int relays = 8;
     int inputs = 8;
     int turnaround_us = 3000;
-    bool timed_pulse = true;  // flash-on commands (Waveshare)
+    board_kind kind = board_kind::waveshare;
 };
 
 struct door_config {

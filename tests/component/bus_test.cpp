@@ -65,6 +65,7 @@ bus_settings settings_for(const scripted_peer& p) {
     kind.inputs = 8;
     kind.timeout_ms = 60;
     kind.pulse_base = 0x0200;
+    kind.all_off_coil = 0x00FF;
     kind.pulse_max_units = 30;
     bus_settings s;
     s.line.name = "line";

@@ -25,6 +25,7 @@ board_profile profile() {
     p.timeout_ms = 100;
     p.gap_characters = 5;
     p.pulse_base = 0x0200;
+    p.all_off_coil = 0x00FF;
     p.pulse_unit_ms = 100;
     p.pulse_max_units = 30;
     return p;
@@ -105,6 +106,48 @@ TEST_CASE("line: a pulse is never longer than the profile allows, and never endl
     REQUIRE(heard.size() == 2);
     CHECK(heard[0].body == bytes{1, 5, 2, 0, 0, 30});
     CHECK(heard[1].body == bytes{1, 5, 2, 0, 0, 1});
+}
+
+TEST_CASE("line: the frames of boards that are pulsed otherwise") {
+    peer::model m;
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
+    auto kind = profile();
+    kind.all_off_coil = -1;
+    kind.pulse = pulse_kind::flash_registers;
+    kind.pulse_base = 3;
+    kind.pulse_stride = 5;
+    kind.pulse_command = 2;
+    modbus_line line(serial(p));
+    modbus_line::peer board{1, &kind, 0, false};
+    REQUIRE(line.open());
+    std::uint32_t relays = 0;
+    CHECK(line.pulse(board, 2, 500) == line_result::ok);
+    CHECK(line.drop_all(board) == line_result::ok);
+    kind.pulse = pulse_kind::on_off;
+    kind.pulse_base = 0;
+    CHECK(line.pulse(board, 2, 500) == line_result::ok);
+    CHECK(line.release(board, 2) == line_result::ok);
+    kind.pulse = pulse_kind::command_register;
+    kind.pulse_base = 1;
+    kind.pulse_command = 6;
+    kind.off_command = 2;
+    kind.pulse_unit_ms = 1000;
+    CHECK(line.pulse(board, 2, 2000) == line_result::ok);
+    CHECK(line.read_relays(board, relays) == line_result::ok);
+    CHECK(relays == 0b100);
+    CHECK(line.drop_all(board) == line_result::ok);
+    const auto heard = p.heard();
+    REQUIRE(heard.size() == 14);
+    CHECK(heard[0].body == bytes{1, 0x10, 0, 13, 0, 2, 4, 0, 2, 0, 5});
+    CHECK(heard[1].body == bytes{1, 0x0F, 0, 0, 0, 8, 1, 0});
+    CHECK(heard[2].body == bytes{1, 5, 0, 2, 0xFF, 0});
+    CHECK(heard[3].body == bytes{1, 5, 0, 2, 0, 0});
+    CHECK(heard[4].body == bytes{1, 6, 0, 3, 6, 2});
+    CHECK(heard[5].body == bytes{1, 3, 0, 1, 0, 8});
+    CHECK(heard[6].body == bytes{1, 6, 0, 1, 2, 0});
+    CHECK(heard[13].body == bytes{1, 6, 0, 8, 2, 0});
 }
 
 TEST_CASE("line: a late answer is never taken for the next one's") {

@@ -140,12 +140,14 @@ void scripted_peer::serve(int fd) {
             question q;
             q.arrived = clock::now();
             if (how_ == kind::pty) {
-                constexpr std::size_t frame = 8;  // every question of ours: FC01, FC02, FC05
+                // FC0F and FC10 say how many bytes of data they carry.
+                const bool many = buffer.size() > 6 && (buffer[1] == 0x0F || buffer[1] == 0x10);
+                const std::size_t frame = many ? 9U + buffer[6] : 8U;
                 if (buffer.size() < frame) {
                     break;
                 }
-                q.body.assign(buffer.begin(), buffer.begin() + frame - 2);
-                buffer.erase(buffer.begin(), buffer.begin() + frame);
+                q.body.assign(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(frame) - 2);
+                buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(frame));
             } else {
                 if (buffer.size() < 7 || buffer.size() < 6U + buffer[5]) {
                     break;
@@ -173,7 +175,13 @@ bytes model::reply(const question& q) const {
     if (function == 2) {
         return {address, 2, 1, inputs.load()};
     }
-    return q.body;  // FC05: the echo
+    if (function == 3) {
+        bytes out{address, 3, 16};
+        out.resize(19);
+        out[4 + 2 * 2] = 1;  // relay 3 is on
+        return out;
+    }
+    return {q.body.begin(), q.body.begin() + 6};  // FC05, FC06: the echo; FC0F, FC10: address and count
 }
 
 }  // namespace peer

@@ -9,8 +9,9 @@ using namespace locker;
 
 namespace {
 
-bus_settings settings_of(int boards) {
+bus_settings settings_of(int boards, pulse_kind pulse = pulse_kind::flash_coil) {
     board_profile kind;
+    kind.pulse = pulse;
     kind.relays = 8;
     kind.inputs = 8;
     kind.timeout_ms = 150;
@@ -34,6 +35,7 @@ struct bench {
     bool line_works = true;
     std::vector<bool> silent{false, false, false};
     std::vector<line_action> asked;
+    std::vector<std::int64_t> asked_at;
     std::vector<bus_report> reports;
 
     void run_until(std::int64_t end) {
@@ -45,6 +47,7 @@ struct bench {
                 continue;
             }
             asked.push_back(a);
+            asked_at.push_back(now);
             line_answer answer;
             if (a.what == line_action::kind::open || !line_works) {
                 now += 1;
@@ -65,6 +68,16 @@ struct bench {
         for (auto& r : master.take_reports()) {
             reports.push_back(std::move(r));
         }
+    }
+    // When each action of a kind was begun.
+    std::vector<std::int64_t> times(line_action::kind what) const {
+        std::vector<std::int64_t> out;
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+            if (asked[i].what == what) {
+                out.push_back(asked_at[i]);
+            }
+        }
+        return out;
     }
     template <typename T>
     std::vector<T> heard() const {
@@ -168,4 +181,87 @@ TEST_CASE("bus master: two buses share a supply: one coil at a time") {
     b.order({2, 1, 2, 5000, 100});
     CHECK(a.next(3).what == line_action::kind::pulse);
     CHECK(b.next(3).what != line_action::kind::pulse);
+}
+
+TEST_CASE("bus master: a board without a timer is switched off when the pulse is over, whoever else is silent") {
+    for (const bool neighbour_dead : {false, true}) {
+        bench b(settings_of(2, pulse_kind::on_off));
+        b.silent[1] = neighbour_dead;
+        b.run_until(5000);
+        b.master.order({7, 1, 1, b.now + 5000, 2500});
+        b.run_until(b.now + 3000);
+        const auto on = b.times(line_action::kind::pulse);
+        const auto off = b.times(line_action::kind::release);
+        REQUIRE(on.size() == 1);
+        REQUIRE(off.size() == 1);
+        CHECK(off[0] - on[0] == 500);
+        CHECK(b.asked.back().what == line_action::kind::read);
+    }
+}
+
+TEST_CASE("bus master: two coils of one line, each switched off in its time") {
+    auto s = settings_of(2, pulse_kind::on_off);
+    s.locks[1].supply = 1;
+    bench b(s);
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 5000, 2500});
+    b.run_until(b.now + 30);
+    b.master.order({8, 1, 2, b.now + 5000, 2500});
+    b.run_until(b.now + 3000);
+    const auto on = b.times(line_action::kind::pulse);
+    const auto off = b.times(line_action::kind::release);
+    REQUIRE(on.size() == 2);
+    REQUIRE(off.size() == 2);
+    CHECK(off[0] - on[0] == 500);
+    CHECK(off[1] - on[1] <= 520);  // the other's switching off was under way at most
+}
+
+TEST_CASE("bus master: an unanswered switching off is tried at once again, then all relays of the board drop first") {
+    bench b(settings_of(1, pulse_kind::on_off));
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 5000, 2500});
+    b.run_until(b.now + 490);
+    b.silent[0] = true;
+    b.run_until(b.now + 3000);
+    const auto off = b.times(line_action::kind::release);
+    REQUIRE(off.size() >= 2);
+    CHECK(off[1] - off[0] <= 150);
+    CHECK(!b.heard<board_report>().back().present);
+    b.silent[0] = false;
+    b.asked.clear();
+    b.run_until(b.now + 60'000);
+    CHECK(b.asked.front().what == line_action::kind::drop);
+    CHECK(b.heard<board_report>().back().present);
+}
+
+TEST_CASE("bus master: a board that is lost while its coil is on is told to drop its relays when the pulse is over") {
+    bench b(settings_of(1, pulse_kind::on_off));
+    b.run_until(500);
+    b.asked.clear();
+    b.asked_at.clear();
+    b.master.order({7, 1, 1, b.now + 5000, 2500});
+    b.run_until(b.now + 30);
+    b.silent[0] = true;
+    b.run_until(b.now + 1500);
+    const auto on = b.times(line_action::kind::pulse).at(0);
+    const auto drops = b.times(line_action::kind::drop);
+    CHECK(std::count(drops.begin(), drops.end(), on + 500) == 1);
+}
+
+TEST_CASE("bus master: a line that goes while a coil is on: the first thing its board hears is that all relays drop") {
+    bench b(settings_of(2, pulse_kind::on_off));
+    b.run_until(500);
+    b.master.order({7, 1, 2, b.now + 5000, 2500});
+    b.run_until(b.now + 100);
+    b.line_works = false;
+    b.run_until(b.now + 3000);
+    b.line_works = true;
+    b.asked.clear();
+    b.run_until(b.now + 3000);
+    const auto opened =
+        std::find_if(b.asked.begin(), b.asked.end(), [](const auto& a) { return a.what != line_action::kind::open; });
+    REQUIRE(opened != b.asked.end());
+    CHECK(opened->what == line_action::kind::drop);
+    CHECK(opened->board == 1);
+    CHECK(b.times(line_action::kind::release).size() <= 1);
 }

@@ -52,7 +52,7 @@ TEST_CASE("profiles: every one that is built in is whole, has a source and a nam
         CHECK(names.insert(p->name).second);
         CHECK(!p->source.empty());
         CHECK(p->relays >= 1);
-        CHECK(p->pulse_max_units * p->pulse_unit_ms <= 5000);  // no lock bears more
+        CHECK(p->longest_pulse_ms() <= 5000);  // no lock bears more
     }
     CHECK(names.count("waveshare-8ch-d") == 1);
 }
@@ -63,6 +63,22 @@ TEST_CASE("profiles: a good one is read to the letter") {
     REQUIRE(p != nullptr);
     CHECK(p->pulse_base == 0x0200);
     CHECK(p->timeout_ms == 150);
+}
+
+TEST_CASE("profiles: each kind of pulse wants its own keys and no others") {
+    const auto registers = with("kind = \"flash-coil\"", "kind = \"flash-registers\"\nstride = 5\ncommand = 2");
+    const auto read = parse_profile(registers);
+    REQUIRE(std::get_if<board_profile>(&read) != nullptr);
+    CHECK(std::get<board_profile>(read).pulse == locker::pulse_kind::flash_registers);
+    CHECK(std::get<board_profile>(read).pulse_stride == 5);
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"flash-registers\""), "pulse.stride"));
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"on-off\"\nstride = 5"), "pulse.stride"));
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"command-register\"\ncommand = 6"), "pulse.off_command"));
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"command-register\"\ncommand = 600\noff_command = 2"),
+                    "pulse.command"));
+    const auto plain = parse_profile(with("kind = \"flash-coil\"", "kind = \"on-off\""));
+    REQUIRE(std::get_if<board_profile>(&plain) != nullptr);
+    CHECK(std::get<board_profile>(plain).all_off_coil == -1);
 }
 
 TEST_CASE("profiles: each mistake is named") {
