@@ -193,7 +193,7 @@ class Stand:
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
                  contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, board=("waveshare-8ch-d", "waveshare"), lock="",
-                 keep=False, verify=True, clock_battery=True, start=True):
+                 keep=False, verify=True, clock_battery=True, wrapper=(), start=True):
         self.keep = keep or folder is not None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -202,6 +202,7 @@ class Stand:
         self.channels, self.turnaround_us, self.bounce_ms = channels, turnaround_us, bounce_ms
         self.profile, self.board_kind = board  # lockerd's name of the board, lockersim's
         self.lock = lock
+        self.wrapper = list(wrapper)  # what lockerd runs under
         self.more_keys = self.clock = ""
         self.boards = boards or -(-doors // channels)
         self.mqtt_port = free_port()
@@ -343,7 +344,7 @@ name = "line1"
     def start_daemon(self, wait_online=True, environment=None):
         before = (self.mqtt.state("status") or {}).get("epoch") if self.mqtt else None
         env = {**os.environ, **(environment or {})}
-        self.daemon = Process([BIN / "lockerd", "--config", self.config], self.folder / "lockerd.log", env=env)
+        self.daemon = Process([*self.wrapper, BIN / "lockerd", "--config", self.config], self.folder / "lockerd.log", env=env)
         if self.mqtt and wait_online:
             def online():
                 status = self.mqtt.state("status") or {}

@@ -389,6 +389,11 @@ effects cabinet::step(moment now, const input& in) {
     if (start != nullptr) {
         unstarted_ = *start;
     }
+    if (std::holds_alternative<event_acknowledged>(in) && state_.l.broker_up && !unstarted_ && now.mono_ms < wake_at_) {
+        effects next;  // nothing is decided: the mark rides on the next commit
+        fill_outbox(next);
+        return next;
+    }
     if (unstarted_ || state_.l.stopping) {
         if (is_request(in)) {  // nothing is opened before doors were read for what was left open, nor after the end
             work w(config_, past_, state_, now, age(now));

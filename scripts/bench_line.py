@@ -1,0 +1,146 @@
+"""The line and the way to it: contact to MQTT event, authorisation to coil, code on MQTT to coil."""
+import random
+import time
+
+from bench_kit import (FORCED_MS, INPUTS, Cabinet, filesystem_of, machine, medium_sync_ms, quantile, read_ms, silence_ms, transaction_ms)
+from cabinet_kit import wait_for
+
+
+def contact_latencies(cabinet, doors, rounds, rng):
+    """From the moment a contact changes to the arrival of its event, the core's rest taken off. Milliseconds."""
+    out = []
+    for _ in range(rounds):
+        order = doors[:]
+        rng.shuffle(order)
+        cabinet.mqtt.times.clear()
+        for n in order:
+            time.sleep(rng.uniform(0.02, 0.12))
+            cabinet.ask_sim(do="pull", door=n)
+        wait_for(lambda o=order: all(n in cabinet.mqtt.times for n in o), 30, "every event")
+        status = {d["door"]: d["moved_us"] / 1000 for d in cabinet.ask_sim(do="status")["doors"]}
+        out += [cabinet.mqtt.times[n] - status[n] - FORCED_MS for n in order]
+        cabinet.shut_all(order)
+    return out
+
+
+def coil_latencies(cabinet, doors, times, baud, rng):
+    """From a grant shown at the control socket to the first bit of its pulse on the wire. Milliseconds."""
+    terminal = cabinet.terminal()
+    wire = 8 * 10 * 1000 / baud if cabinet.transport == "rtu" else 0
+    chosen = [doors[i % len(doors)] for i in range(times)]
+    grants = [cabinet.grant("open", epoch=False, compartment=n, life=3600) for n in chosen]
+    out = []
+    for n, grant in zip(chosen, grants):
+        time.sleep(rng.uniform(0.3, 0.5))
+        began = time.monotonic_ns() / 1e6
+        reply = terminal.enter(grant, via="scanner")
+        if not reply["ok"]:
+            raise RuntimeError(str(reply))
+        doors_now = {d["door"]: d for d in cabinet.ask_sim(do="status")["doors"]}
+        out.append(doors_now[n]["energised_us"] / 1000 - wire - began)
+        for d in doors_now.values():
+            if d["open"] and d["door"] != n:  # the coil of the one that was just opened may still pull
+                cabinet.push(d["door"])
+    terminal.close()
+    return out
+
+
+def run_line(report, options):
+    rng = random.Random(1)
+    cases = []
+    for transport in options.transports:
+        for baud in options.bauds if transport == "rtu" else [0]:
+            for doors in options.doors:
+                for dead in options.dead:
+                    if dead < -(-doors // INPUTS):
+                        cases.append((transport, baud, doors, dead))
+    report.conditions(f"line: {machine()}; boards of 16 inputs; a simulated wire with byte times; "
+                      f"{options.pulses} pulses; the state in memory, so without the medium's sync")
+    for transport, baud, doors, dead in cases:
+        cabinet = Cabinet(doors, baud or 9600, transport)
+        try:
+            cabinet.begin()
+            boards = -(-doors // INPUTS)
+            for i in range(dead):
+                cabinet.fault("silent", board=boards - i)
+            cabinet.start_daemon(wait_online=False)
+            living = [n for n, board, _ in cabinet.wiring() if board < boards - dead]
+            wait_for(lambda c=cabinet, l=living: all((c.mqtt.state(f"compartment/{n}") or {}).get("door") == "closed"
+                                                     for n in l), 60, "every living door known")
+            if dead:
+                time.sleep(30)  # the breaker's pauses have grown
+            name = f"{transport}.{baud}.{doors}doors.{dead}dead" if baud else f"{transport}.{doors}doors.{dead}dead"
+            if transport == "rtu":
+                flight, read, cycle = transaction_ms(baud), read_ms(baud), (boards - dead) * read_ms(baud)
+            else:
+                flight, read, cycle = 1, 1, max(20, boards - dead)  # the simulated gateway's answer; lockerd's own pace
+            seen = contact_latencies(cabinet, living, options.rounds or -(-200 // len(living)), rng)
+            for q, label in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
+                report.row(f"line.contact.{name}.{label}", quantile(seen, q), "ms", q * cycle + read)
+            pulses = coil_latencies(cabinet, living, options.pulses, baud or 9600, rng)
+            for q, label in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
+                report.row(f"line.coil.{name}.{label}", quantile(pulses, q), "ms", flight)
+        finally:
+            cabinet.close()
+
+
+def put_papers_in(cabinet, doors, prefix):
+    """A deposit of kind return behind each door: by door, its id."""
+    held = {}
+    for i in range(doors):
+        deposit = f"{prefix}-{i}"
+        reply = cabinet.mqtt.command("open", grant=cabinet.grant("deposit", deposit=deposit, kind="return"))
+        if not reply["ok"]:
+            raise RuntimeError(str(reply))
+        held[reply["result"]["compartment"]] = deposit
+    time.sleep(2)  # doors that were open for less than 1.5 s only bounced
+    close_all(cabinet)
+    for deposit in held.values():
+        cabinet.mqtt.event("deposit.deposited", deposit=deposit, seconds=30)
+    return held
+
+
+def close_all(cabinet):
+    def latched():
+        doors = cabinet.ask_sim(do="status")["doors"]
+        for d in doors:
+            if d["open"]:
+                cabinet.push(d["door"])
+        return all(not d["open"] and d["latched"] for d in doors)
+    wait_for(latched, 20, "every door shut")
+
+
+def run_open(report, options):
+    doors, rng = 24, random.Random(1)
+    for in_memory in (True, False):
+        cabinet = Cabinet(doors, options.baud, in_memory=in_memory)
+        try:
+            cabinet.begin()
+            cabinet.start_daemon()
+            where = "memory" if in_memory else "disk"
+            report.conditions(f"open: {machine()}; {doors} doors on 2 boards at {options.baud} baud, MQTT 5, the state in "
+                              f"{'memory' if in_memory else filesystem_of(cabinet.folder)}")
+            out = []
+            usable = doors - 3  # some stay free for returns
+            for r in range(options.rounds):
+                held = put_papers_in(cabinet, usable, f"o{r}")
+                for number, deposit in held.items():
+                    code = cabinet.code(deposit)
+                    time.sleep(rng.uniform(0.1, 0.3))
+                    began = time.monotonic_ns() / 1e6
+                    reply = cabinet.mqtt.command("verify", {"code": code})
+                    if not reply["ok"]:
+                        raise RuntimeError(str(reply))
+                    out.append(cabinet.door(number)["energised_us"] / 1000 - 8 * 10 * 1000 / options.baud - began)
+                time.sleep(2)
+                close_all(cabinet)
+                for deposit in held.values():
+                    cabinet.mqtt.event("deposit.retrieved", deposit=deposit, seconds=30)
+                if r + 1 < options.rounds:
+                    time.sleep(62)  # who forgot something may come back for a minute
+            for q, label in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
+                report.row(f"open.{where}.{label}", quantile(out, q), "ms", transaction_ms(options.baud))
+            if not in_memory:
+                report.row("open.disk.sync.p50", medium_sync_ms(cabinet.folder), "ms", transaction_ms(options.baud))
+        finally:
+            cabinet.close()
