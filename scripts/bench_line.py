@@ -1,5 +1,8 @@
 """The line and the way to it: contact to MQTT event, authorisation to coil, code on MQTT to coil."""
+import json
 import random
+import socket
+import threading
 import time
 
 from bench_kit import (FORCED_MS, INPUTS, Cabinet, filesystem_of, machine, medium_sync_ms, quantile, read_ms, silence_ms, transaction_ms)
@@ -23,25 +26,46 @@ def contact_latencies(cabinet, doors, rounds, rng):
     return out
 
 
+class Watch:
+    """A terminal that watches: when each authorisation was on disk, as lockerd told it a moment later."""
+
+    def __init__(self, cabinet):
+        self.authorised = {}  # compartment -> monotonic ms
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(cabinet.socket))
+        self.socket.sendall(b'{"do":"watch"}\n')
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.socket.makefile():
+            at = time.monotonic_ns() / 1e6
+            if "locker.opening.authorised" in line:
+                self.authorised[json.loads(line)["data"]["compartment"]] = at
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
 def coil_latencies(cabinet, doors, times, baud, rng):
-    """From a grant shown at the control socket to the first bit of its pulse on the wire. Milliseconds."""
-    terminal = cabinet.terminal()
+    """From an authorisation on disk to the first bit of its pulse on the wire. Milliseconds."""
+    terminal, watch = cabinet.terminal(), Watch(cabinet)
     wire = 8 * 10 * 1000 / baud if cabinet.transport == "rtu" else 0
     chosen = [doors[i % len(doors)] for i in range(times)]
     grants = [cabinet.grant("open", epoch=False, compartment=n, life=3600) for n in chosen]
     out = []
     for n, grant in zip(chosen, grants):
         time.sleep(rng.uniform(0.3, 0.5))
-        began = time.monotonic_ns() / 1e6
         reply = terminal.enter(grant, via="scanner")
         if not reply["ok"]:
             raise RuntimeError(str(reply))
         doors_now = {d["door"]: d for d in cabinet.ask_sim(do="status")["doors"]}
-        out.append(doors_now[n]["energised_us"] / 1000 - wire - began)
+        out.append(doors_now[n]["energised_us"] / 1000 - wire - watch.authorised[n])
         for d in doors_now.values():
             if d["open"] and d["door"] != n:  # the coil of the one that was just opened may still pull
                 cabinet.push(d["door"])
     terminal.close()
+    watch.close()
     return out
 
 
@@ -61,12 +85,10 @@ def run_line(report, options):
         try:
             cabinet.begin()
             boards = -(-doors // INPUTS)
+            cabinet.start_daemon()
             for i in range(dead):
                 cabinet.fault("silent", board=boards - i)
-            cabinet.start_daemon(wait_online=False)
             living = [n for n, board, _ in cabinet.wiring() if board < boards - dead]
-            wait_for(lambda c=cabinet, l=living: all((c.mqtt.state(f"compartment/{n}") or {}).get("door") == "closed"
-                                                     for n in l), 60, "every living door known")
             if dead:
                 time.sleep(30)  # the breaker's pauses have grown
             name = f"{transport}.{baud}.{doors}doors.{dead}dead" if baud else f"{transport}.{doors}doors.{dead}dead"

@@ -18,11 +18,12 @@ public:
     void answered(std::int64_t took_us) { slowest_us_ = std::max(took_us, slowest_us_ - (slowest_us_ - took_us) / 64); }
 
     // `misses` so far in a row. Twice what the board ever needed; longer after a miss, and the whole of the profile's
-    // before the board is called lost. One that is lost, or was never heard, costs its neighbours the short time, but
-    // for every eighth probe: it may come back as a slower one.
+    // before the board is called lost. One that is lost costs its neighbours the short time, but for a rare probe: it
+    // may come back as a slower one. Of one that was never heard nothing is known: there it is every eighth.
     [[nodiscard]] std::int64_t timeout_us(int misses, int misses_to_lose) const {
         const bool lost = misses >= misses_to_lose;
-        if (lost ? misses % 8 == 0 : slowest_us_ == 0 || misses + 1 == misses_to_lose) {
+        const int rarely = slowest_us_ == 0 ? 8 : 64;
+        if (lost ? misses % rarely == 0 : slowest_us_ == 0 || misses + 1 == misses_to_lose) {
             return longest_us_;
         }
         const std::int64_t learnt = slowest_us_ == 0 ? 0 : 2 * slowest_us_ + margin_us;

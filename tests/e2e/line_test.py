@@ -57,3 +57,27 @@ def test_a_line_that_goes_and_comes_recovers_without_help(stand, transport, kind
     wait_for(lambda: all(s.mqtt.state(f"compartment/{i}")["door"] == "closed" for i in range(1, s.doors + 1)))
     assert s.enter(s.code("line-1"))["ok"]
     assert s.take_out("line-1", n) == "papers"
+
+
+def test_two_lines_at_once_one_of_them_gone(stand):
+    s, other = stand(doors=4, start=False), stand(doors=4, start=False)
+    more = f'\n[[bus]]\nname = "line2"\ndevice = "{other.device}"\n[[board]]\nname = "Z"\nbus = "line2"\naddress = 1\n'
+    more += 'profile = "waveshare-8ch-d"\n'
+    for n in range(1, 5):
+        wired = f'{{ board = "Z", channel = {n} }}'
+        more += f'[[compartment]]\nnumber = {n + 4}\nsupply = 2\nrelay = {wired}\ncontact = "door"\ninput = {wired}\n'
+    s.config.write_text(s.config.read_text() + more)
+    s.start_broker()
+    s.start_sim()
+    other.start_sim()
+    s.mqtt = s.listener()
+    s.start_daemon()
+    wait_for(lambda: s.mqtt.state("compartment/8")["door"] == "closed")
+    s.fault("unplug")
+    s.mqtt.event("board.lost", board="A")
+    assert s.open("open", compartment=2)["error"]["code"] == "board_lost"
+    assert s.open("open", compartment=6)["result"]["outcome"] == "opened"
+    assert [d["door"] for d in other.ask_sim(do="status")["doors"] if d["open"]] == [2]
+    s.fault("unplug", on=False)
+    s.mqtt.event("board.recovered", board="A", seconds=40)
+    assert s.open("open", compartment=2)["result"]["outcome"] == "opened"
