@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::int64_t reopen_first_ms = 100;
 constexpr std::int64_t reopen_longest_ms = 2000;
+constexpr std::int64_t hold_retry_ms = 250;        // of a coil whose switching off a lost board did not answer …
+constexpr std::int64_t hold_given_up_ms = 30'000;  // … until then: from there on its probes do it, as they drop all
 
 std::vector<bool> with_inputs(const bus_settings& s) {
     std::vector<bool> out;
@@ -98,24 +100,33 @@ line_action bus_master::next(std::int64_t now) {
     const auto board = static_cast<std::size_t>(turn.board);
     const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
     ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
-    if (now + whole_ms(current_.timeout_us) > next_release()) {  // an answer may be so late: no coil waits for it
+    if (now + whole_ms(current_.timeout_us) > next_end(now)) {  // an answer may be so late: no coil waits for it
         current_ = {};
         current_.until = next_release();
     }
     return current_;
 }
 
+// When the next pulse is over that is not over yet.
+std::int64_t bus_master::next_end(std::int64_t now) const {
+    std::int64_t at = INT64_MAX;
+    for (const auto& h : held_) {
+        at = h.until > now ? std::min(at, h.until) : at;
+    }
+    return at;
+}
+
 std::int64_t bus_master::next_release() const {
     std::int64_t at = INT64_MAX;
     for (const auto& h : held_) {
-        at = std::min(at, h.until);
+        at = std::min(at, h.again);
     }
     return at;
 }
 
 // A coil that has been on for its time is switched off before anything else.
 bool bus_master::serve_release(std::int64_t now) {
-    const auto due = std::find_if(held_.begin(), held_.end(), [&](const held& h) { return h.until <= now; });
+    const auto due = std::find_if(held_.begin(), held_.end(), [&](const held& h) { return h.again <= now; });
     if (due == held_.end()) {
         return false;
     }
@@ -142,8 +153,13 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
         const std::size_t i = local(lock.relay_board);
         const auto& board = boards_[i];
         std::int64_t earliest = guard_.earliest(order.compartment, now);
-        if (now + whole_ms(waited_for(i)) > next_release()) {
-            earliest = std::max(earliest, next_release());
+        if (now + whole_ms(waited_for(i)) > next_end(now)) {
+            earliest = std::max(earliest, next_end(now));
+        }
+        for (const auto& h : held_) {  // may still be on: its supply feeds no other
+            if (h.until <= now && h.supply == lock.supply) {
+                earliest = std::max(earliest, h.again);
+            }
         }
         const bool gone = board.told && !board.present;
         if (gone || now > order.not_after_ms || earliest > order.not_after_ms) {
@@ -162,7 +178,8 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
             current_.length_ms = guard_.length(order.compartment);
             if (board.board.profile.pulse == pulse_kind::on_off) {
                 current_.timeout_us = std::min(current_.timeout_us, current_.length_ms * 1000);
-                held_.push_back({i, lock.relay_channel, now + current_.length_ms});
+                const std::int64_t end = now + current_.length_ms;
+                held_.push_back({i, lock.relay_channel, lock.supply, end, end});
             }
             return true;
         }
@@ -253,7 +270,14 @@ void bus_master::missed(std::size_t board, std::int64_t now) {
     heard(board, false);
     if (turns_.lost(id)) {  // the first thing it hears when it is back is that all its relays drop
         boards_[board].dropped = false;
-        std::erase_if(held_, [&](const held& h) { return h.board == board && h.until <= now && line_open_; });
+    }
+    for (auto& h : held_) {  // it may be on: it is told again and again, whoever waits, lost or not
+        if (h.board == board && h.until <= now) {
+            h.again = turns_.lost(id) ? now + hold_retry_ms : now;
+        }
+    }
+    if (line_open_) {
+        std::erase_if(held_, [&](const held& h) { return h.board == board && now - h.until >= hold_given_up_ms; });
     }
 }
 

@@ -103,7 +103,9 @@ private:
     struct held {
         std::size_t board = 0;
         int channel = 0;
-        std::int64_t until = 0;
+        int supply = 0;
+        std::int64_t until = 0;  // then it is switched off …
+        std::int64_t again = 0;  // … and again then, if that was not answered
     };
     bool serve_order(std::int64_t now, std::int64_t& wake);
     void opened(const line_answer& answer, std::int64_t now);
@@ -112,6 +114,7 @@ private:
     void released(const line_answer& answer, std::int64_t now);
     void missed(std::size_t board, std::int64_t now);
     [[nodiscard]] std::int64_t next_release() const;
+    [[nodiscard]] std::int64_t next_end(std::int64_t now) const;
     [[nodiscard]] std::int64_t waited_for(std::size_t board) const;  // microseconds
     [[nodiscard]] bool serve_release(std::int64_t now);
     void heard(std::size_t board, bool answered);

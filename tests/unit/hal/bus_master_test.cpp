@@ -246,6 +246,33 @@ TEST_CASE("bus master: a board that is lost while its coil is on is told to drop
     const auto on = b.times(line_action::kind::pulse).at(0);
     const auto drops = b.times(line_action::kind::drop);
     CHECK(std::count(drops.begin(), drops.end(), on + 500) == 1);
+    CHECK(std::count_if(drops.begin(), drops.end(), [&](auto t) { return t >= on + 500; }) >= 3);
+}
+
+TEST_CASE("bus master: while a coil may still be on its supply feeds no other, neighbours are polled") {
+    auto s = settings_of(3, pulse_kind::on_off);
+    s.locks[2].supply = 1;
+    bench b(s);
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 5000, 0});
+    b.run_until(b.now + 490);
+    b.silent[0] = true;
+    b.run_until(b.now + 1000);
+    b.asked.clear();
+    b.asked_at.clear();
+    b.master.order({8, 1, 2, b.now + 2000, 0});  // on the same supply
+    b.master.order({9, 1, 3, b.now + 2000, 0});
+    b.run_until(b.now + 2500);
+    CHECK(std::count_if(b.asked.begin(), b.asked.end(),
+                        [](const auto& a) { return a.what == line_action::kind::read && a.board == 1; }) > 20);
+    const auto pulsed =
+        std::find_if(b.asked.begin(), b.asked.end(), [](const auto& a) { return a.what == line_action::kind::pulse; });
+    REQUIRE(pulsed != b.asked.end());
+    CHECK(pulsed->board == 2);
+    const auto said = b.heard<pulse_report>();
+    const auto waited = std::find_if(said.begin(), said.end(), [](const auto& r) { return r.opening == 8; });
+    REQUIRE(waited != said.end());
+    CHECK(waited->result == pulse_result::held_back);
 }
 
 TEST_CASE("bus master: a line that goes while a coil is on: the first thing its board hears is that all relays drop") {
