@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/serial.h>
 #include <modbus.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <termios.h>
@@ -107,7 +108,13 @@ bool modbus_line::open() {
         return false;
     }
     if (!settings_.device.empty()) {
-        ioctl(fd, TIOCEXCL);  // other programs are kept off the line; who ignores it is root
+        // Other programs are kept off the line: TIOCEXCL those that are not root, the lock those that ask.
+        ioctl(fd, TIOCEXCL);
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+            error_ = fmt::format("{}: another program has locked it", settings_.device);
+            context_.reset();
+            return false;
+        }
         ask_for_low_latency(fd);
         if (settings_.rs485 && !turn_by_kernel(fd)) {
             error_ = fmt::format("rs485: the kernel cannot turn this port's transceiver: {}", std::strerror(errno));

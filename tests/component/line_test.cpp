@@ -2,6 +2,9 @@
 #include "hal/line/modbus_line.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <chrono>
 
@@ -289,6 +292,25 @@ TEST_CASE("line: a device that goes away ends the call, closes the line, and is 
     CHECK(line.pulse(board, 0, 500) == line_result::not_sent);
     CHECK(!line.open());
     CHECK(!line.last_error().empty());
+}
+
+TEST_CASE("line: one program at a time: a device that another has locked is refused, and taken when it is free") {
+    peer::model m;
+    scripted_peer p(scripted_peer::kind::pty, [&](const question& q) {
+        return std::vector{answer{rtu(m.reply(q)), 1ms}};
+    });
+    modbus_line line(serial(p));
+    const int other = open(p.device().c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    REQUIRE(flock(other, LOCK_EX | LOCK_NB) == 0);
+    CHECK(!line.open());
+    CHECK(line.last_error().find("another program") != std::string::npos);
+    close(other);
+    REQUIRE(line.open());
+    const int late = open(p.device().c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK((late < 0 || flock(late, LOCK_EX | LOCK_NB) != 0));
+    if (late >= 0) {
+        close(late);
+    }
 }
 
 TEST_CASE("line: the profile's silence stands between an answer and the next question") {
