@@ -52,13 +52,23 @@ public:
         number("pulse.max_units", into.pulse_max_units, 1, byte ? 0xFF : 0x7FFF);
         if (into.pulse == pulse_kind::flash_registers) {
             number("pulse.stride", into.pulse_stride, 2, 100);
-            number("pulse.command", into.pulse_command, 0, 0xFFFF);
         }
-        if (byte) {
-            number("pulse.command", into.pulse_command, 0, 0xFF);
-            number("pulse.off_command", into.off_command, 0, 0xFF);
-        } else if (root_.at_path("pulse.all_off_coil")) {
+        if (!byte && root_.at_path("pulse.all_off_coil")) {
             number("pulse.all_off_coil", into.all_off_coil, 0, 0xFFFF);
+        }
+        range(into);
+    }
+    // "All relays on" and addresses that wrap are not to be reached by a channel.
+    void range(const board_profile& p) {
+        const int last = p.pulse_base + (p.relays - 1) * p.pulse_stride;
+        const auto covers = [&](int coil) { return p.pulse_base <= coil && coil <= last; };
+        constexpr int waveshare_all_relays = 0x00FF;
+        if (last > 0xFFFF) {
+            errors_.push_back(fmt::format("pulse.base: channel {} would be at {}, beyond 65535", p.relays, last));
+        } else if (p.pulse == pulse_kind::on_off && covers(waveshare_all_relays)) {
+            errors_.emplace_back("pulse.base: a channel would be at coil 255, which is all relays on some boards");
+        } else if (p.all_off_coil >= 0 && (covers(p.all_off_coil) || p.all_off_coil < p.relays)) {
+            errors_.emplace_back("pulse.all_off_coil: it is one channel's own coil");
         }
     }
     void no_others() { unknown(root_, ""); }

@@ -13,8 +13,9 @@ namespace locker {
 // How a relay is pulsed. Frames are in hal/line/modbus_line.cpp; `base` is channel 1's coil or register.
 enum class pulse_kind : std::uint8_t {
     flash_coil,        // FC05 at base + channel − 1, value = units: the board's own timer ends it
-    flash_registers,   // FC10 at base + (channel − 1) · stride, two words: the command, the units
-    command_register,  // FC06 at base + channel − 1: high byte the command, low byte the units; FC03 reads the relay
+    flash_registers,   // FC10 at base + (channel − 1) · stride, two words: 2 (flash on), the units (LC-Modbus)
+    command_register,  // FC06 at base + channel − 1: high byte 6 (on for a time) or 2 (off), low byte the units; FC03
+                       // reads the relay there (R421A08)
     on_off,            // FC05 at base + channel − 1 on, later off: nothing but lockerd ends it
 };
 
@@ -30,12 +31,14 @@ struct board_profile {
     pulse_kind pulse = pulse_kind::flash_coil;
     int pulse_base = 0;
     int pulse_stride = 1;   // flash_registers
-    int pulse_command = 0;  // flash_registers: the first word; command_register: the high byte
-    int off_command = 0;    // command_register: the high byte that switches a relay off
-    int all_off_coil = -1;  // FC05 off at this coil drops all relays; −1: FC0F writes them all
+    int all_off_coil = -1;  // FC05 off at this coil drops all relays; −1: each is switched off by itself
     int pulse_unit_ms = 100;
     int pulse_max_units = 0;
 
+    // Where FC01 and FC05 find channel 1's relay.
+    [[nodiscard]] int first_coil() const { return pulse == pulse_kind::on_off ? pulse_base : 0; }
+    // How many writes switch all relays off.
+    [[nodiscard]] int drop_writes() const { return all_off_coil >= 0 ? 1 : relays; }
     [[nodiscard]] std::int64_t longest_pulse_ms() const { return std::int64_t{pulse_unit_ms} * pulse_max_units; }
 };
 

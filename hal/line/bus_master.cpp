@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::int64_t reopen_first_ms = 100;
 constexpr std::int64_t reopen_longest_ms = 2000;
-constexpr std::int64_t hold_retry_ms = 250;        // of a coil whose switching off a lost board did not answer …
-constexpr std::int64_t hold_given_up_ms = 30'000;  // … until then: from there on its probes do it, as they drop all
+// A coil whose switching off a lost board did not answer is switched off again so often, and later so often, for ever.
+constexpr std::int64_t hold_retry_ms = 150;
+constexpr std::int64_t hold_urgent_ms = 60'000;
+constexpr std::int64_t hold_patient_ms = 5'000;
 
 std::vector<bool> with_inputs(const bus_settings& s) {
     std::vector<bool> out;
@@ -29,9 +31,13 @@ constexpr std::int64_t host_margin_us = 20'000;
 constexpr std::int64_t tcp_pace_ms = 20;
 
 patience waits_for(const line_settings& line, const board_profile& p) {
-    const std::int64_t wire = line.device.empty() ? 0
-                                                  : std::max(characters_us(line, write_exchange_bytes),
-                                                             read_us(line, p.inputs, p.gap_characters, 0));
+    if (line.device.empty()) {
+        return {host_margin_us, p.timeout_ms * 1000LL};
+    }
+    const std::int64_t registers =
+        p.pulse == pulse_kind::command_register ? read_question_bytes + register_answer_bytes(p.relays) : 0;
+    const std::int64_t bits = read_question_bytes + read_answer_bytes(std::max(p.inputs, p.relays));
+    const std::int64_t wire = characters_us(line, std::max({longest_write_bytes, registers, bits}));
     return {wire + host_margin_us, p.timeout_ms * 1000LL};
 }
 
@@ -100,11 +106,30 @@ line_action bus_master::next(std::int64_t now) {
     const auto board = static_cast<std::size_t>(turn.board);
     const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
     ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
-    if (now + whole_ms(current_.timeout_us) > next_end(now)) {  // an answer may be so late: no coil waits for it
+    if (now + longest_ms(current_.what, board) > next_end(now)) {  // it may take so long: no coil waits for it
         current_ = {};
         current_.until = next_release();
     }
     return current_;
+}
+
+// How long an action may take at worst.
+std::int64_t bus_master::longest_ms(line_action::kind what, std::size_t board) const {
+    const auto& p = boards_[board].board.profile;
+    const std::int64_t answer = whole_ms(waited_for(board));
+    switch (what) {
+        case line_action::kind::wait:
+        case line_action::kind::open:
+        case line_action::kind::release:
+            return answer;
+        case line_action::kind::drop:
+            return answer * p.drop_writes();
+        case line_action::kind::read:
+            return answer * 2;  // after a fault a question of another function goes before it
+        case line_action::kind::pulse:
+            return p.pulse == pulse_kind::on_off ? answer : answer + p.timeout_ms;  // the line is read empty
+    }
+    return answer;
 }
 
 // When the next pulse is over that is not over yet.
@@ -126,8 +151,9 @@ std::int64_t bus_master::next_release() const {
 
 // A coil that has been on for its time is switched off before anything else.
 bool bus_master::serve_release(std::int64_t now) {
-    const auto due = std::find_if(held_.begin(), held_.end(), [&](const held& h) { return h.again <= now; });
-    if (due == held_.end()) {
+    const auto due =
+        std::min_element(held_.begin(), held_.end(), [](const held& a, const held& b) { return a.again < b.again; });
+    if (due == held_.end() || due->again > now) {
         return false;
     }
     ask(boards_[due->board].dropped ? line_action::kind::release : line_action::kind::drop, due->board);
@@ -153,7 +179,7 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
         const std::size_t i = local(lock.relay_board);
         const auto& board = boards_[i];
         std::int64_t earliest = guard_.earliest(order.compartment, now);
-        if (now + whole_ms(waited_for(i)) > next_end(now)) {
+        if (now + longest_ms(line_action::kind::pulse, i) > next_end(now)) {
             earliest = std::max(earliest, next_end(now));
         }
         for (const auto& h : held_) {  // may still be on: its supply feeds no other
@@ -273,11 +299,8 @@ void bus_master::missed(std::size_t board, std::int64_t now) {
     }
     for (auto& h : held_) {  // it may be on: it is told again and again, whoever waits, lost or not
         if (h.board == board && h.until <= now) {
-            h.again = turns_.lost(id) ? now + hold_retry_ms : now;
+            h.again = now + (!turns_.lost(id) ? 0 : now - h.until < hold_urgent_ms ? hold_retry_ms : hold_patient_ms);
         }
-    }
-    if (line_open_) {
-        std::erase_if(held_, [&](const held& h) { return h.board == board && now - h.until >= hold_given_up_ms; });
     }
 }
 
@@ -293,7 +316,7 @@ void bus_master::released(const line_answer& answer, std::int64_t now) {
 void bus_master::pulsed(const line_answer& answer, std::int64_t now) {
     ++counters_.pulses;
     ++counters_.requests;
-    if (answer.result == line_result::not_sent || answer.result == line_result::refused) {
+    if (answer.result == line_result::not_sent) {  // else it may be on, whatever was answered
         std::erase_if(held_, [&](const held& h) { return h.board == current_.board && h.channel == current_.channel; });
     }
     const int contact_board = locks_.at(sending_.compartment).contact_board;

@@ -115,6 +115,7 @@ private:
     void missed(std::size_t board, std::int64_t now);
     [[nodiscard]] std::int64_t next_release() const;
     [[nodiscard]] std::int64_t next_end(std::int64_t now) const;
+    [[nodiscard]] std::int64_t longest_ms(line_action::kind what, std::size_t board) const;
     [[nodiscard]] std::int64_t waited_for(std::size_t board) const;  // microseconds
     [[nodiscard]] bool serve_release(std::int64_t now);
     void heard(std::size_t board, bool answered);

@@ -20,7 +20,7 @@ struct line_settings {
 enum class line_result : std::uint8_t {
     ok,
     silent,    // no answer, or not one to this question: count it, ask again later
-    refused,   // the board answered with an exception: it is there, and did nothing
+    refused,   // the board answered with exception 1, 2 or 3: it is there, and did nothing
     not_sent,  // the line is down: nothing left, reopen
 };
 

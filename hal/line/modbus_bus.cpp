@@ -7,6 +7,8 @@
 namespace locker {
 namespace {
 
+constexpr int farewell_tries = 2;  // a lost frame is no reason to leave a coil on
+
 std::int64_t boot_ms() {
     timespec t{};
     clock_gettime(CLOCK_BOOTTIME, &t);
@@ -111,8 +113,11 @@ void modbus_bus::loop() {
         }
     }
     for (std::size_t i = 0; i < peers_.size(); ++i) {
-        if (line_.open()) {  // TCP closes at an unanswered question
-            (void)line_.drop_all(peers_[i]);
+        peers_[i].timeout_us = 0;  // the profile's
+        for (int tries = 0; tries < farewell_tries && line_.open(); ++tries) {
+            if (line_.drop_all(peers_[i]) == line_result::ok) {
+                break;
+            }
         }
     }
 }

@@ -50,6 +50,12 @@ bool turn_by_kernel(int fd) {
 
 constexpr int coil_on = 0xFF00;  // FC05's two legal values
 constexpr int coil_off = 0x0000;
+constexpr int flash_on = 2;        // LC-Modbus
+constexpr int command_on_for = 6;  // R421A08: seconds in the low byte
+constexpr int command_off = 2;
+// Beyond these an exception does not say that nothing was done: 4 is a failure on the way, 5 and 6 a promise, 0x0B a
+// gateway that heard nothing (Modbus Application Protocol V1.1b3 §7).
+constexpr int last_plain_refusal = 3;
 
 void append(std::vector<std::uint8_t>& pdu, int word) {
     pdu.push_back(static_cast<std::uint8_t>(word >> 8));
@@ -185,6 +191,7 @@ line_result modbus_line::failed(peer& board, bool sent, bool timed_pulse) {
     board.resync = true;
     if (settings_.device.empty()) {
         close();  // TCP: a new connection is the one sure way to be rid of a late answer
+        (void)open();
     } else if (timed_pulse) {
         drain(board.profile->timeout_ms);  // a late echo would confirm the same pulse's next try
     }
@@ -197,7 +204,7 @@ line_result modbus_line::read_bits(peer& board, int function, int count, std::ui
     }
     std::array<std::uint8_t, 32> raw{};
     errno = 0;
-    const int read = function == 1 ? modbus_read_bits(context_.get(), 0, count, raw.data())
+    const int read = function == 1 ? modbus_read_bits(context_.get(), board.profile->first_coil(), count, raw.data())
                                    : modbus_read_input_bits(context_.get(), 0, count, raw.data());
     if (read != count) {
         return failed(board, true, false);
@@ -278,7 +285,7 @@ line_result modbus_line::write(peer& board, const std::vector<std::uint8_t>& pdu
     const auto at = static_cast<std::size_t>(header) - 1;  // the unit's address is the header's last byte
     if (length >= header + 2 && answer[at] == request[0] && answer[at + 1] == (request[1] | 0x80)) {
         error_ = fmt::format("exception {}", answer[at + 2]);
-        return line_result::refused;
+        return answer[at + 2] <= last_plain_refusal ? line_result::refused : line_result::silent;
     }
     if (length < header + 5 ||
         !std::equal(request.begin(), request.begin() + repeated, answer.begin() + static_cast<std::ptrdiff_t>(at))) {
@@ -299,12 +306,12 @@ line_result modbus_line::pulse(peer& board, int channel, std::int64_t length_ms)
         case pulse_kind::flash_registers: {
             auto pdu = words(0x10, {p.pulse_base + channel * p.pulse_stride, 2});
             pdu.push_back(4);  // bytes that follow
-            append(pdu, p.pulse_command);
+            append(pdu, flash_on);
             append(pdu, units);
             return write(board, pdu, true);
         }
         case pulse_kind::command_register:
-            return write(board, words(0x06, {p.pulse_base + channel, p.pulse_command * 256 + units}), true);
+            return write(board, words(0x06, {p.pulse_base + channel, command_on_for * 256 + units}), true);
         case pulse_kind::on_off:  // its late echo says on, the next question's off: they cannot be confused
             return write(board, words(0x05, {p.pulse_base + channel, coil_on}), false);
     }
@@ -317,21 +324,21 @@ line_result modbus_line::release(peer& board, int channel) {
 
 line_result modbus_line::drop_all(peer& board) {
     const auto& p = *board.profile;
-    if (p.pulse == pulse_kind::command_register) {
-        auto result = line_result::ok;
-        for (int i = 0; i < p.relays && result == line_result::ok; ++i) {
-            result = write(board, words(0x06, {p.pulse_base + i, p.off_command * 256}), false);
-        }
-        return result;
-    }
     if (p.all_off_coil >= 0) {
         return write(board, words(0x05, {p.all_off_coil, coil_off}), false);
     }
-    const auto bytes = static_cast<std::uint8_t>((p.relays + 7) / 8);
-    auto pdu = words(0x0F, {0, p.relays});
-    pdu.push_back(bytes);
-    pdu.insert(pdu.end(), bytes, 0);
-    return write(board, pdu, false);
+    // Each by itself: FC0F is not in every board's list. One that does not answer at all is not asked for each.
+    auto worst = line_result::ok;
+    for (int i = 0; i < p.relays && open_; ++i) {
+        const auto result = p.pulse == pulse_kind::command_register
+                                ? write(board, words(0x06, {p.pulse_base + i, command_off * 256}), false)
+                                : write(board, words(0x05, {p.first_coil() + i, coil_off}), false);
+        worst = result == line_result::ok ? worst : result;
+        if (i == 0 && worst != line_result::ok) {
+            break;
+        }
+    }
+    return worst;
 }
 
 }  // namespace locker

@@ -25,11 +25,16 @@ namespace locker {
     return own > standard_silence_us(line) ? own : standard_silence_us(line);
 }
 
-constexpr std::int64_t read_question_bytes = 8;    // address, function, first, count, checksum
-constexpr std::int64_t write_exchange_bytes = 16;  // FC05 and its echo
+constexpr std::int64_t read_question_bytes = 8;   // address, function, first, count, checksum
+constexpr std::int64_t longest_write_bytes = 21;  // FC10 with two words, and its answer
 
 [[nodiscard]] constexpr std::int64_t read_answer_bytes(int inputs) {
     return 5 + (inputs + 7) / 8;
+}
+
+// FC03.
+[[nodiscard]] constexpr std::int64_t register_answer_bytes(int registers) {
+    return 5 + 2 * registers;
 }
 
 // A read of `inputs` inputs, silence before it and the board's turnaround within it.

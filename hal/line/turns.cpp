@@ -66,8 +66,9 @@ void turns::silent(int board, std::int64_t now, std::int64_t cost_ms) {
         return;
     }
     b.watched_until = 0;
-    b.pause = b.pause == 0 ? first_pause_ms : std::min(b.pause * 2, longest_pause_ms);
-    b.due = now + std::min(b.pause, std::clamp(cost_ms * probe_share, first_pause_ms, longest_pause_ms));
+    const std::int64_t fair = std::max(cost_ms * probe_share, first_pause_ms);
+    b.pause = b.pause == 0 ? first_pause_ms : std::min(b.pause * 2, std::max(fair, longest_pause_ms));
+    b.due = now + std::min(b.pause, fair);
 }
 
 void turns::watch(int board, std::int64_t until) {

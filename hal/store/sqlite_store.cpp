@@ -125,9 +125,12 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
             throw sql_error(code, db == nullptr ? "out of memory" : sqlite3_errmsg(db));
         }
         run("PRAGMA mmap_size=0");
+        run("PRAGMA cache_size=-256");  // KiB: a commit touches some ten pages, the kernel keeps the rest
         if (how == mode::read_write) {
             run("PRAGMA page_size=2048");  // of a new file: fewer bytes a commit than 1024 or 4096 (scripts/bench wear)
             run("PRAGMA journal_mode=WAL");
+            run("PRAGMA wal_autocheckpoint=4000");  // 8 MB: a page that changes often is written back once for many
+                                                    // commits
             run(sick(canary::sync_normal) ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL");
             migrate();
         }

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
+#include <thread>
 
 #include "tests/component/scripted_peer.hpp"
 
@@ -216,4 +217,41 @@ TEST_CASE("bus: a pulled line is told once, its boards are lost, orders come bac
     REQUIRE(e.wait([&] { return !e.pulses.empty(); }));
     CHECK(e.pulses.front().result == pulse_result::not_sent);
     CHECK(!e.lines.back().why.empty());
+}
+
+TEST_CASE("bus: TCP: a board that is silent behind a gateway costs its neighbour neither its relays nor its orders") {
+    peer::model m;
+    scripted_peer p(scripted_peer::kind::tcp, [&](const question& q) {
+        const bytes body = m.reply(q);
+        bytes raw{
+            static_cast<std::uint8_t>(q.transaction >> 8U), static_cast<std::uint8_t>(q.transaction & 0xFFU), 0, 0, 0,
+            static_cast<std::uint8_t>(body.size())};
+        raw.insert(raw.end(), body.begin(), body.end());
+        return q.body[0] == 1 ? std::vector{answer{raw, 1ms}} : std::vector<answer>{};
+    });
+    auto settings = settings_for(p);
+    settings.line.device.clear();
+    settings.line.host = "127.0.0.1";
+    settings.line.port = p.port();
+    settings.boards.push_back({1, "B", 2, settings.boards[0].profile});
+    ear e;
+    modbus_bus bus(settings, e.guard, e.listener());
+    const auto asked = [&](int address) {
+        const auto heard = p.heard();
+        return std::count_if(heard.begin(), heard.end(), [&](const question& q) { return q.body[0] == address; });
+    };
+    REQUIRE(e.wait([&] { return e.boards.size() == 2; }));
+    for (int opening = 1; opening <= 3; ++opening) {  // a probe of B lies between them
+        const auto before = asked(2);
+        const auto deadline = std::chrono::steady_clock::now() + 20s;
+        while (asked(2) == before && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(1ms);
+        }
+        bus.pulse({opening, 1, 1 + opening % 2, boot_ms() + 5000, 0});
+        REQUIRE(e.wait([&] { return e.pulses.size() == static_cast<std::size_t>(opening); }));
+        CHECK(e.pulses.back().result == pulse_result::done);
+    }
+    const auto heard = p.heard();
+    CHECK(std::count_if(heard.begin(), heard.end(), [](const question& q) { return q.body == drop; }) == 1);
+    CHECK(e.lines.size() == 1);
 }

@@ -66,19 +66,28 @@ TEST_CASE("profiles: a good one is read to the letter") {
 }
 
 TEST_CASE("profiles: each kind of pulse wants its own keys and no others") {
-    const auto registers = with("kind = \"flash-coil\"", "kind = \"flash-registers\"\nstride = 5\ncommand = 2");
+    const auto registers = with("kind = \"flash-coil\"", "kind = \"flash-registers\"\nstride = 5");
     const auto read = parse_profile(registers);
     REQUIRE(std::get_if<board_profile>(&read) != nullptr);
     CHECK(std::get<board_profile>(read).pulse == locker::pulse_kind::flash_registers);
     CHECK(std::get<board_profile>(read).pulse_stride == 5);
     CHECK(complains(with("kind = \"flash-coil\"", "kind = \"flash-registers\""), "pulse.stride"));
     CHECK(complains(with("kind = \"flash-coil\"", "kind = \"on-off\"\nstride = 5"), "pulse.stride"));
-    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"command-register\"\ncommand = 6"), "pulse.off_command"));
-    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"command-register\"\ncommand = 600\noff_command = 2"),
-                    "pulse.command"));
+    CHECK(complains(with("kind = \"flash-coil\"", "kind = \"command-register\"\ncommand = 1"), "pulse.command"));
     const auto plain = parse_profile(with("kind = \"flash-coil\"", "kind = \"on-off\""));
     REQUIRE(std::get_if<board_profile>(&plain) != nullptr);
     CHECK(std::get<board_profile>(plain).all_off_coil == -1);
+}
+
+TEST_CASE("profiles: no channel reaches a coil that stands for all relays, nor an address that wraps") {
+    CHECK(complains(with("base = 0x0200", "base = 0xFFFF"), "beyond 65535"));
+    CHECK(complains(with("base = 0x0200", "base = 0x0200\nall_off_coil = 0x0207"), "all_off_coil"));
+    CHECK(complains(with("base = 0x0200", "base = 0x0200\nall_off_coil = 7"), "all_off_coil"));
+    CHECK(
+        complains("name = \"x\"\ntitle = \"X\"\nsource = \"s\"\nrelays = 8\ninputs = 0\n[line]\nbaud = 9600\n"
+                  "timeout_ms = 150\ngap_characters = 0\n[pulse]\nkind = \"on-off\"\nbase = 0xF8\nunit_ms = 1\n"
+                  "max_units = 1000\n",
+                  "all relays"));
 }
 
 TEST_CASE("profiles: each mistake is named") {
