@@ -83,7 +83,8 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
         if (!l.boards[i].said || !l.boards[i].present) {
             alarms.raise(
                 alarms.topic().alarm("board_lost", w.config.boards[i]), l.boards[i].lost_ms,
-                fmt::format("Board {} does not answer, or only now and then: its doors can neither be opened nor seen.", w.config.boards[i]),
+                fmt::format("Board {} does not answer, or only now and then: its doors can neither be opened nor seen.",
+                            w.config.boards[i]),
                 "Check its supply and the RS-485 line.");
         }
     }
