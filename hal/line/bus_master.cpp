@@ -157,6 +157,7 @@ bool bus_master::serve_release(std::int64_t now) {
         return false;
     }
     ask(boards_[due->board].dropped ? line_action::kind::release : line_action::kind::drop, due->board);
+    current_.timeout_us = boards_[due->board].waits.short_us();  // off twice does no harm: rather again than late
     current_.channel = due->channel;
     return true;
 }

@@ -26,11 +26,14 @@ public:
         if (lost ? misses % rarely == 0 : slowest_us_ == 0 || misses + 1 == misses_to_lose) {
             return longest_us_;
         }
-        const std::int64_t learnt = slowest_us_ == 0 ? 0 : 2 * slowest_us_ + margin_us;
-        return std::clamp(lost ? learnt : learnt << misses, shortest_us_, longest_us_);
+        return lost ? short_us() : std::clamp(learnt_us() << misses, shortest_us_, longest_us_);
     }
+    // What the board ever needed, without patience for a worse day.
+    [[nodiscard]] std::int64_t short_us() const { return std::clamp(learnt_us(), shortest_us_, longest_us_); }
 
 private:
+    [[nodiscard]] std::int64_t learnt_us() const { return slowest_us_ == 0 ? 0 : 2 * slowest_us_ + margin_us; }
+
     static constexpr std::int64_t margin_us = 10'000;  // a busy host's
     std::int64_t shortest_us_;
     std::int64_t longest_us_;

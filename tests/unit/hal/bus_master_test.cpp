@@ -33,6 +33,7 @@ struct bench {
     bus_master master;
     std::int64_t now = 0;
     bool line_works = true;
+    bool refuses_pulses = false;
     std::vector<bool> silent{false, false, false};
     std::vector<line_action> asked;
     std::vector<std::int64_t> asked_at;
@@ -57,6 +58,8 @@ struct bench {
                 answer.result = line_result::silent;
             } else {
                 now += 20;
+                answer.result =
+                    refuses_pulses && a.what == line_action::kind::pulse ? line_result::refused : line_result::ok;
                 answer.bits = 0xFF;
                 answer.took_us = 20'000;
             }
@@ -291,4 +294,72 @@ TEST_CASE("bus master: a line that goes while a coil is on: the first thing its 
     CHECK(opened->what == line_action::kind::drop);
     CHECK(opened->board == 1);
     CHECK(b.times(line_action::kind::release).size() <= 1);
+}
+
+TEST_CASE("bus master: a coil is on for as long as its board cannot hear, and hardly longer, whoever else is opened") {
+    for (const bool others : {false, true}) {
+        for (const std::int64_t deaf : {100, 300, 700, 2000, 5000}) {
+            CAPTURE(deaf);
+            CAPTURE(others);
+            auto s = settings_of(2, pulse_kind::on_off);
+            s.boards[1].profile.pulse = pulse_kind::flash_coil;
+            s.locks[1].supply = 1;
+            s.locks[1].limits = {500, 1000, 0, 60};
+            bench b(s);
+            b.run_until(5000);
+            b.master.order({7, 1, 1, b.now + 5000, 0});
+            b.run_until(b.now + 450);
+            const auto on = b.times(line_action::kind::pulse).back();
+            b.silent[0] = true;
+            const auto hears = b.now + deaf;
+            const auto run = [&](std::int64_t end) {
+                for (int i = 0; others && b.now + 1000 < end; ++i) {
+                    b.master.order({8 + i, 1, 2, b.now + 500, 2500});
+                    b.run_until(b.now + 1000);
+                }
+                b.run_until(end);
+            };
+            run(hears);
+            b.silent[0] = false;
+            b.asked.clear();
+            b.asked_at.clear();
+            run(b.now + 2000);
+            const auto off = std::find_if(b.asked.begin(), b.asked.end(), [](const auto& a) {
+                return a.board == 0 && (a.what == line_action::kind::release || a.what == line_action::kind::drop);
+            });
+            REQUIRE(off != b.asked.end());
+            const auto at = b.asked_at[static_cast<std::size_t>(off - b.asked.begin())];
+            CHECK(at - on <= std::max<std::int64_t>(500, hears - on) + 300);
+        }
+    }
+}
+
+TEST_CASE("bus master: a pulse that was refused may be on all the same: it is switched off") {
+    bench b(settings_of(1, pulse_kind::on_off));
+    b.refuses_pulses = true;
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 5000, 0});
+    b.run_until(b.now + 3000);
+    CHECK(b.times(line_action::kind::release).size() == 1);
+}
+
+TEST_CASE("bus master: a board that cannot be told to switch off does not keep its neighbour's coil on") {
+    auto s = settings_of(2, pulse_kind::on_off);
+    s.locks[1].supply = 1;
+    bench b(s);
+    b.run_until(500);
+    b.master.order({7, 1, 1, b.now + 5000, 0});
+    b.master.order({8, 1, 2, b.now + 5000, 0});
+    b.run_until(b.now + 300);
+    b.silent[0] = true;
+    b.run_until(b.now + 3000);
+    const auto on = b.times(line_action::kind::pulse).at(1);
+    std::int64_t off = 0;
+    for (std::size_t i = 0; i < b.asked.size(); ++i) {
+        if (b.asked[i].what == line_action::kind::release && b.asked[i].board == 1) {
+            off = b.asked_at[i];
+        }
+    }
+    CHECK(off - on >= 500);
+    CHECK(off - on <= 600);
 }
