@@ -61,13 +61,16 @@ class Clocked(Listener):
     """Notes when each event arrived."""
 
     def __init__(self, *args, **kwargs):
-        self.times = {}
+        self.times = {}   # of door.forced, by compartment
+        self.opened = {}  # of opening.opened
         super().__init__(*args, **kwargs)
 
     def _on_message(self, client, user, m):
         at = time.monotonic_ns() / 1e6
         if "/event/door.forced" in m.topic:
             self.times[json.loads(m.payload)["data"]["compartment"]] = at
+        elif "/event/opening.opened" in m.topic:
+            self.opened[json.loads(m.payload)["data"]["compartment"]] = at
         super()._on_message(client, user, m)
 
 

@@ -321,7 +321,7 @@ name = "line1"
     def start_broker(self):
         conf = self.folder / "mosquitto.conf"
         user = "user root\n" if os.geteuid() == 0 else ""
-        conf.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\npersistence false\n{user}{self.more_listeners()}")
+        conf.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n{user}{self.more_listeners()}")
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.broker = Process([program, "-c", conf], self.folder / "mosquitto.log")
         wait_for(lambda: self._port_answers(self.mqtt_port), what="the broker")

@@ -158,6 +158,10 @@ private:
             return;
         }
         const auto& p = std::get<board_profile>(parsed);
+        const auto [known, fresh] = profile_files_.emplace(p.name, from);
+        if (!fresh) {
+            s.wrong("folder", fmt::format("{}: name: \"{}\" is that of {} already", from, p.name, known->second));
+        }
         profiles_[p.name] = p;
     }
 
@@ -210,16 +214,22 @@ private:
                 const auto colon = tcp->rfind(':');
                 bus.line.host = tcp->substr(0, colon);
                 bus.line.port = 0;
-                if (colon != std::string::npos) {
-                    std::from_chars(tcp->data() + colon + 1, tcp->data() + tcp->size(), bus.line.port);
+                if (bus.line.host.starts_with('[') && bus.line.host.ends_with(']')) {  // IPv6
+                    bus.line.host = bus.line.host.substr(1, bus.line.host.size() - 2);
                 }
-                if (bus.line.host.empty() || bus.line.port < 1 || bus.line.port > 65535) {
+                const char* end = tcp->data() + tcp->size();
+                if (colon == std::string::npos ||
+                    std::from_chars(tcp->data() + colon + 1, end, bus.line.port).ptr != end) {
+                    bus.line.port = 0;
+                }
+                if (bus.line.host.empty() || bus.line.host.find('/') != std::string::npos || bus.line.port < 1 ||
+                    bus.line.port > 65535) {
                     s.wrong("tcp", fmt::format("\"{}\": \"host:port\" is wanted, with a port from 1 to 65535", *tcp));
                 }
                 for (const auto* serial : {"baud", "parity", "rs485"}) {
                     if (s.has(serial)) {
-                        s.wrong(serial, "a TCP line is none of wires; the gateway has them");
-                        break;
+                        s.wrong(serial,
+                                fmt::format("{} belongs to a serial line; with tcp it is set in the gateway", serial));
                     }
                 }
             }
@@ -273,6 +283,13 @@ private:
                 s.wrong("profile", fmt::format("\"{}\" is not known; there are: {}", profile, fmt::join(names, ", ")));
             }
             s.no_others();
+            if (bus != nullptr && !bus->line.device.empty() && !b.profile.name.empty() &&
+                bus->line.baud != b.profile.baud) {
+                out_.warnings.push_back(
+                    fmt::format("board \"{}\": {} speaks {} baud from the factory, bus \"{}\" {}: set the "
+                                "board's speed to the bus's",
+                                b.name, b.profile.name, b.profile.baud, bus_name, bus->line.baud));
+            }
             if (b.profile.pulse == pulse_kind::on_off) {
                 out_.warnings.push_back(fmt::format(
                     "board \"{}\" ({}) has no timer of its own: lockerd switches its coils off, and should it "
@@ -468,6 +485,7 @@ private:
     section root_;
     settings out_;
     std::map<std::string, board_profile> profiles_;
+    std::map<std::string, std::string> profile_files_;                 // by the profile's name
     std::map<std::string, std::pair<bus_board, std::string>> boards_;  // and its bus
     lock_limits limits_;
 };

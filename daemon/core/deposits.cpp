@@ -71,6 +71,7 @@ void advance_ended(work& w, const deposit& d) {
     if (c.grace_deposit == d.id) {
         c.grace_deposit.clear();
     }
+    w.hint_only = true;  // time brings it about again; whatever gives the compartment away syncs this, too
     w.s.d.deposits.erase(std::string(d.id));
 }
 

@@ -43,6 +43,9 @@ public:
             std::find_if(pulse_kinds.begin(), pulse_kinds.end(), [&](const auto& k) { return k.first == value; });
         if (at == pulse_kinds.end()) {
             errors_.emplace_back("pulse.kind: flash-coil, flash-registers, command-register or on-off is wanted");
+            for (const auto* key : {"base", "unit_ms", "max_units", "stride", "all_off_coil"}) {
+                known_.insert(fmt::format("pulse.{}", key));  // some kind wants it
+            }
             return;
         }
         into.pulse = at->second;

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 
-from cabinet_kit import BIN, Stand, wait_for
+from cabinet_kit import BIN, ROOT, Stand, wait_for
 
 
 def lockerd(*args):
@@ -42,6 +42,26 @@ def test_configuration_mistakes_all_at_once(stand):
     assert lockerd("--check-config", "/nowhere").returncode == 78
     answer = json.loads(s.ctl("--json", "check-config", s.config, check=False).stdout)
     assert answer["ok"] is False and answer["errors"][0]["line"] == 1
+
+
+def test_lines_and_profiles_that_are_wrong(stand):
+    s = stand(start=False, transport="tcp")
+    good = s.config.read_text()
+    address = f"127.0.0.1:{s.modbus_port}"
+    for wrong in ("10.0.0.5:502x", "tcp://10.0.0.5:502", "10.0.0.5", ":502", "10.0.0.5:0"):
+        s.config.write_text(good.replace(address, wrong))
+        assert '"host:port" is wanted' in lockerd("--check-config", s.config).stderr, wrong
+    s.config.write_text(good.replace(f'"{address}"', '"[::1]:502"\nbaud = 9600\nrs485 = true'))
+    said = lockerd("--check-config", s.config).stderr
+    assert "baud belongs to a serial line" in said and "rs485 belongs to a serial line" in said
+    own = (ROOT / "hal" / "boards" / "waveshare-8ch.toml").read_text()
+    (s.folder / "boards").mkdir()
+    (s.folder / "boards" / "mine.toml").write_text(own)
+    s.config.write_text(good + '\n[profiles]\nfolder = "boards"\n')
+    said = lockerd("--check-config", s.config).stderr
+    assert 'mine.toml: name: "waveshare-8ch" is that of waveshare-8ch.toml already' in said
+    (s.folder / "boards" / "mine.toml").write_text(own.replace("waveshare-8ch", "mine"))
+    assert lockerd("--check-config", s.config).returncode == 0
 
 
 def test_keys_from_credentials(stand, monkeypatch):
