@@ -53,6 +53,35 @@ void sql(const std::string& file, const char* text) {
 
 }  // namespace
 
+TEST_CASE("store: a file of the earlier form, clustered and with larger pages, goes on as it is") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    sql(file,
+        "PRAGMA page_size=4096; PRAGMA journal_mode=WAL;"
+        "CREATE TABLE ledger (sequence INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT NULL, boot "
+        "TEXT "
+        "NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB "
+        "NOT "
+        "NULL);"
+        "CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL "
+        "DEFAULT 0, "
+        "PRIMARY KEY (kind, key)) WITHOUT ROWID;"
+        "CREATE INDEX state_until ON state (kind, until) WHERE until > 0;"
+        "INSERT INTO state VALUES ('deposit', 'b', 'old', 0); PRAGMA user_version=1;");
+    {
+        sqlite_store s(file);
+        CHECK(s.find("deposit", "b") == "old");
+        auto tx = one_row(1);
+        tx.writes = {put("deposit", "a", "new"), put("deposit", "b", "newer")};
+        REQUIRE(s.commit(tx) == commit_error::none);
+    }
+    const sqlite_store s(file);
+    const auto all = s.all("deposit");
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].second == "new");
+    CHECK(all[1].second == "newer");
+}
+
 TEST_CASE("store: what was committed is read back by the next process") {
     const temporary_folder folder;
     const auto file = folder.file("locker.db");
