@@ -284,6 +284,7 @@ def test_a_day_of_staff_work(stand, tmp_path):
     wait_for(lambda: time.monotonic() - opened_at > 3, 5)  # the policy calls it unconfirmed now
     session = keypad.enter(f"4711#{totp}")
     assert session["ok"], session
+    assert code_of(s.terminal().enter(f"4711#{totp}")) == "replayed"  # now: after a day's work its time is over, too
     worklist = session["result"]["worklist"]
     assert sorted(d["compartment"] for d in worklist["collect"]) == sorted(set(intakes) - {unconfirmed})
     assert [d["compartment"] for d in worklist["unconfirmed"]] == [unconfirmed]
@@ -295,7 +296,6 @@ def test_a_day_of_staff_work(stand, tmp_path):
     assert keypad.enter("list")["result"]["worklist"]["message"].endswith("Nothing waits.")
     assert code_of(s.terminal().enter("list")) == "not_permitted"  # another keypad is nobody's
     assert keypad.enter("out")["ok"]
-    assert code_of(keypad.enter(f"4711#{totp}")) == "replayed"
 
     # Wang looks after locks: an empty door opens, one with papers in it does not.
     assert keypad.enter(s.staff_code("4713"))["ok"]
