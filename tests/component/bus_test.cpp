@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
-#include <thread>
 
 #include "tests/component/scripted_peer.hpp"
 
@@ -221,7 +220,15 @@ TEST_CASE("bus: a pulled line is told once, its boards are lost, orders come bac
 
 TEST_CASE("bus: TCP: a board that is silent behind a gateway costs its neighbour neither its relays nor its orders") {
     peer::model m;
+    std::mutex mutex;
+    std::condition_variable asked_b;
+    int probes = 0;
     scripted_peer p(scripted_peer::kind::tcp, [&](const question& q) {
+        if (q.body[0] == 2) {
+            const std::lock_guard lock(mutex);
+            ++probes;
+            asked_b.notify_all();
+        }
         const bytes body = m.reply(q);
         bytes raw{
             static_cast<std::uint8_t>(q.transaction >> 8U), static_cast<std::uint8_t>(q.transaction & 0xFFU), 0, 0, 0,
@@ -236,17 +243,11 @@ TEST_CASE("bus: TCP: a board that is silent behind a gateway costs its neighbour
     settings.boards.push_back({1, "B", 2, settings.boards[0].profile});
     ear e;
     modbus_bus bus(settings, e.guard, e.listener());
-    const auto asked = [&](int address) {
-        const auto heard = p.heard();
-        return std::count_if(heard.begin(), heard.end(), [&](const question& q) { return q.body[0] == address; });
-    };
     REQUIRE(e.wait([&] { return e.boards.size() == 2; }));
     for (int opening = 1; opening <= 3; ++opening) {  // a probe of B lies between them
-        const auto before = asked(2);
-        const auto deadline = std::chrono::steady_clock::now() + 20s;
-        while (asked(2) == before && std::chrono::steady_clock::now() < deadline) {
-            std::this_thread::sleep_for(1ms);
-        }
+        std::unique_lock lock(mutex);
+        REQUIRE(asked_b.wait_for(lock, 20s, [&, before = probes] { return probes > before; }));
+        lock.unlock();
         bus.pulse({opening, 1, 1 + opening % 2, boot_ms() + 5000, 0});
         REQUIRE(e.wait([&] { return e.pulses.size() == static_cast<std::size_t>(opening); }));
         CHECK(e.pulses.back().result == pulse_result::done);
