@@ -301,8 +301,13 @@ void cabinet::begin(moment now, const started& in) {
     sent_ = m.published;
 }
 
+void cabinet::see(moment now, const input& fact) {
+    learn(now, fact);
+    facts_wait_ = true;
+}
+
 // Facts about the world hold whether or not a commit succeeds.
-void cabinet::see(moment now, const input& in) {
+void cabinet::learn(moment now, const input& in) {
     auto& l = state_.l;
     const std::int64_t wall = judged_time(state_, now, age(now));
     if (const auto* inputs = std::get_if<inputs_report>(&in)) {
@@ -385,11 +390,12 @@ effects cabinet::step(moment now, const input& in) {
     if (start != nullptr) {
         begin(now, *start);
     }
-    see(now, in);
+    learn(now, in);
     if (start != nullptr) {
         unstarted_ = *start;
     }
-    if (std::holds_alternative<event_acknowledged>(in) && state_.l.broker_up && !unstarted_ && now.mono_ms < wake_at_) {
+    if (std::holds_alternative<event_acknowledged>(in) && state_.l.broker_up && !unstarted_ && !facts_wait_ &&
+        now.mono_ms < wake_at_) {
         effects next;  // nothing is decided: the mark rides on the next commit
         fill_outbox(next);
         return next;
@@ -430,6 +436,7 @@ effects cabinet::step(moment now, const input& in) {
             w.say(event_type::daemon_stopping, "", {});
         }
         advance(w);
+        facts_wait_ = false;
     } catch (const archive_error&) {
         return not_committed(now, commit_error::failed, in);
     }

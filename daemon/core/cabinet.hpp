@@ -38,6 +38,8 @@ public:
     // A fact about the world (an inputs, pulse or board report) ahead of the step in which it counts: several that came
     // together are known before anything is decided. Not while a commit is under way.
     void see(moment now, const input& fact);
+    // Whether such facts wait for a step: not every step looks at the doors.
+    [[nodiscard]] bool facts_wait() const { return facts_wait_; }
 
     // Monotonic milliseconds at which a tick is due; INT64_MAX: none.
     [[nodiscard]] std::int64_t wake_at() const { return wake_at_; }
@@ -50,6 +52,7 @@ public:
 private:
     void begin(moment now, const started& in);
     [[nodiscard]] std::optional<effects> only_reads(moment now, const input& in) const;
+    void learn(moment now, const input& in);
     effects conclude(work&& w, const input& in);
     effects committed(moment now, const commit_done& done);
     effects not_committed(moment now, commit_error error, const input& in);
@@ -70,6 +73,7 @@ private:
 
     std::map<std::string, std::string> retained_;  // as last sent over this connection
     encodings encodings_;
+    bool facts_wait_ = false;
     bool ledger_broken_ = false;  // found so at this start
     std::uint64_t sent_ = 0;
     std::optional<started> unstarted_;      // the start, until it is recorded

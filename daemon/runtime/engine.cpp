@@ -94,16 +94,13 @@ void engine::hear() {
     for (const auto& report : host_.reports()) {
         take(report);
     }
-    if (facts_taken_) {  // else whatever was decided meanwhile knew them
+    if (core_.facts_wait()) {  // else whatever was decided meanwhile knew them
         give(core::tick{});
     }
 }
 
 void engine::take(const bus_report& report) {
-    const auto see = [this](const core::input& fact) {
-        core_.see(clock_.now(), fact);
-        facts_taken_ = true;
-    };
+    const auto see = [this](const core::input& fact) { core_.see(clock_.now(), fact); };
     if (const auto* pulse = std::get_if<pulse_report>(&report)) {
         see(*pulse);
     } else if (const auto* inputs = std::get_if<inputs_report>(&report)) {
@@ -191,7 +188,6 @@ void engine::give(const core::input& in) {
     for (const auto& report : host_.reports()) {
         take(report);
     }
-    facts_taken_ = false;
     auto out = core_.step(clock_.now(), in);
     while (out.size() == 1 && std::holds_alternative<core::commit>(out.front())) {
         commit(out);

@@ -95,7 +95,6 @@ private:
     std::int64_t clock_offset_ms_ = 0;  // wall minus monotonic at the last look: what moves it is a step
     bool broker_up_ = false;
     bool broker_told_ = false;
-    bool facts_taken_ = false;  // since the last step
     bool stopping_ = false;
     bool finished_ = false;
     std::uint64_t farewell_sequence_ = 0;

@@ -51,6 +51,21 @@ TEST_CASE("the mark survives a start as of the last commit; no event is lost") {
     }
 }
 
+TEST_CASE("what a contact told just before the broker's acknowledgement is not left lying") {
+    bench b;
+    const int n = b.put_in("d1");
+    b.start();
+    b.feed(tick{});  // nothing is due
+    REQUIRE(b.core->wake_at() > b.now.mono_ms);
+    b.inputs ^= 1U << static_cast<unsigned>(n - 1);
+    b.now.mono_ms += 100;
+    b.core->see(b.now, inputs_report{0, b.inputs, b.now.mono_ms});
+    CHECK(b.core->facts_wait());
+    b.feed(event_acknowledged{1});
+    CHECK_FALSE(b.core->facts_wait());
+    CHECK(b.core->wake_at() <= b.now.mono_ms + b.config.rules.forced_after);
+}
+
 TEST_CASE("no more than the window is in flight") {
     bench b;
     b.feed(broker_down{});
