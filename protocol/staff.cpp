@@ -241,7 +241,39 @@ std::string deed_forms() {
     return out;
 }
 
+namespace {
+
+// At a keypad: "12#2" is deed 2 at door 12, "0" the next door of the worklist, "0#0" the end.
+std::optional<staff_deed> keypad_deed(std::string_view line) {
+    staff_deed d;
+    if (line == "0") {
+        d.verb = deed_verb::next;
+        return d;
+    }
+    if (line == "0#0") {
+        d.verb = deed_verb::out;
+        return d;
+    }
+    const auto hash = line.find('#');
+    if (hash == std::string_view::npos || hash > 3 || hash + 2 != line.size()) {
+        return std::nullopt;
+    }
+    constexpr std::array verbs_at_a_door{deed_verb::open, deed_verb::settle, deed_verb::reclaim};
+    const auto which = static_cast<std::size_t>(line.back() - '1');
+    d.compartment = door_of(line.substr(0, hash));
+    if (d.compartment == 0 || which >= verbs_at_a_door.size()) {
+        return std::nullopt;
+    }
+    d.verb = verbs_at_a_door.at(which);
+    return d;
+}
+
+}  // namespace
+
 std::optional<reading<staff_deed>> parse_deed(std::string_view line) {
+    if (const auto typed = keypad_deed(line)) {
+        return *typed;
+    }
     const auto words = words_of(line);
     if (words.empty()) {
         return std::nullopt;

@@ -56,7 +56,8 @@ struct staff_code {
 };
 [[nodiscard]] std::optional<staff_code> parse_staff_code(std::string_view text);
 
-// A line of somebody who has signed in. A door number alone opens that door.
+// A line of somebody who has signed in. A door number alone opens that door. A keypad has digits only: "12#1" opens
+// door 12, "12#2" settles it, "12#3" reclaims what is overdue there; "0" is `next`, "0#0" is `out`.
 enum class deed_verb : std::uint8_t { list, open, next, reclaim, settle, put_back, confirm, move, out };
 struct staff_deed {
     deed_verb verb = deed_verb::list;

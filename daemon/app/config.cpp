@@ -52,6 +52,8 @@ public:
         read_boards();
         read_locks();
         read_compartments();
+        read_inputs();
+        read_outputs();
         read_mqtt();
         read_clock();
         read_policy();
@@ -336,9 +338,119 @@ private:
         return &at->second.first;
     }
 
+    // A relay drives one thing.
+    void claim_relay(section& s, const section::channel_of& relay, const std::string& whose) {
+        const auto [at, fresh] = relays_.emplace(std::pair(relay.board, relay.channel), whose);
+        if (!fresh) {
+            s.wrong("relay", fmt::format("{} is on this channel already", at->second));
+        }
+    }
+
+    void read_inputs() {
+        std::set<std::string> names;
+        for (auto& s : root_.tables("input")) {
+            input_settings in;
+            in.name = s.text("name", true).value_or("");
+            if (!in.name.empty() && (!is_name(in.name) || !names.insert(in.name).second)) {
+                s.wrong("name", is_name(in.name) ? fmt::format("input \"{}\" stands twice", in.name)
+                                                 : "1 to 64 of A-Z a-z 0-9 _ - are wanted");
+            }
+            in.kind = static_cast<input_kind>(s.choice("kind", {"keypad", "scanner"}, true).value_or(0));
+            const auto device = s.text("device", false, 4096);
+            const auto serial = s.text("serial", false, 4096);
+            if (device.has_value() == serial.has_value()) {
+                s.wrong(device ? "serial" : "device",
+                        "either device = \"/dev/input/by-id/…-event-kbd\" or, for a scanner, serial = \"/dev/…\" is "
+                        "wanted");
+            }
+            in.device = device ? path(*device) : "";
+            in.serial = serial ? path(*serial) : "";
+            if (serial && in.kind == input_kind::keypad) {
+                s.wrong("serial", "a keypad is a USB-HID keyboard: device is wanted");
+            }
+            for (const auto& other : out_.front.inputs) {
+                if (other.device == in.device && other.serial == in.serial &&
+                    device.has_value() != serial.has_value()) {
+                    s.wrong(device ? "device" : "serial", fmt::format("input \"{}\" reads it already", other.name));
+                }
+            }
+            for (const auto& bus : out_.buses) {
+                if (serial && bus.line.device == in.serial) {
+                    s.wrong("serial", fmt::format("bus \"{}\" uses this line", bus.line.name));
+                }
+            }
+            for (const auto* key : {"baud", "model", "trigger_ms"}) {
+                if (device && s.has(key)) {
+                    s.wrong(key, fmt::format("{} belongs to a serial scanner", key));
+                }
+            }
+            if (serial && s.has("layout")) {
+                s.wrong("layout", "layout belongs to a USB-HID keyboard");
+            }
+            in.layout = static_cast<key_layout>(s.choice("layout", {"us", "de", "fr"}, false).value_or(0));
+            in.baud = static_cast<int>(s.number("baud", false, 1200, 115200).value_or(9600));
+            in.gm65 = s.choice("model", {"plain", "gm65"}, false).value_or(0) == 1;
+            in.trigger_ms = s.number("trigger_ms", false, 500, 60'000).value_or(0);
+            if (in.trigger_ms > 0 && !in.gm65) {
+                s.wrong("trigger_ms", "only model = \"gm65\" can be told to scan");
+            }
+            s.no_others();
+            out_.front.inputs.push_back(std::move(in));
+        }
+    }
+
+    // Milliseconds on, off, on …
+    signal_pattern read_pattern(section& s, std::string_view key, const signal_pattern& otherwise,
+                                const board_profile* profile) const {
+        const auto given = s.numbers(key, 0, 2000, 9);
+        signal_pattern p = given.value_or(otherwise);
+        if (!p.empty() && p.size() % 2 == 0) {
+            p.pop_back();  // a pause at the end
+        }
+        for (std::size_t i = 0; profile != nullptr && i < p.size(); ++i) {
+            const std::int64_t unit = std::max<std::int64_t>(1, profile->pulse_unit_ms);
+            const bool lit = i % 2 == 0;
+            if (lit && !given) {
+                p[i] = (p[i] + unit - 1) / unit * unit;
+            } else if (lit && (p[i] < 20 || p[i] % unit != 0)) {
+                s.wrong(key, fmt::format("{}: {} switches on for at least 20 ms and in steps of {} ms", p[i],
+                                         profile->name, unit));
+            }
+            if (lit && profile->longest_pulse_ms() > 0 && p[i] > profile->longest_pulse_ms()) {
+                s.wrong(key, fmt::format("{}: {} switches on for {} ms at most", p[i], profile->name,
+                                         profile->longest_pulse_ms()));
+            }
+        }
+        return p;
+    }
+
+    void read_outputs() {
+        std::set<std::string> names;
+        for (auto& s : root_.tables("output")) {
+            front_output o;
+            o.name = s.text("name", true).value_or("");
+            if (!o.name.empty() && !names.insert(o.name).second) {
+                s.wrong("name", fmt::format("output \"{}\" stands twice", o.name));
+            }
+            const board_profile* profile = nullptr;
+            if (const auto relay = s.channel("relay", true)) {
+                if (const auto* board = check_channel(s, "relay", *relay, true)) {
+                    claim_relay(s, *relay, fmt::format("output \"{}\"", o.name));
+                    o.board = board->index;
+                    o.channel = relay->channel - 1;
+                    profile = &board->profile;
+                }
+            }
+            o.patterns = {read_pattern(s, "yes", {500}, profile),
+                          read_pattern(s, "no", {200, 200, 200, 200, 200}, profile),
+                          read_pattern(s, "wait", {100}, profile)};
+            s.no_others();
+            out_.front.outputs.push_back(std::move(o));
+        }
+    }
+
     void read_compartments() {
         std::map<int, int> numbers;
-        std::map<std::pair<std::string, int>, int> relays;
         std::map<std::pair<std::string, int>, std::vector<int>> inputs;
         for (auto& s : root_.tables("compartment")) {
             core::compartment_config c;
@@ -355,10 +467,7 @@ private:
             std::string bus;
             if (const auto relay = s.channel("relay", true)) {
                 if (const auto* board = check_channel(s, "relay", *relay, true)) {
-                    const auto [at, fresh] = relays.emplace(std::pair(relay->board, relay->channel), c.number);
-                    if (!fresh) {
-                        s.wrong("relay", fmt::format("door {} is on this channel already", at->second));
-                    }
+                    claim_relay(s, *relay, fmt::format("door {}", c.number));
                     if (board->profile.pulse_unit_ms > 0 && limits_.pulse_ms % board->profile.pulse_unit_ms != 0) {
                         s.wrong("relay",
                                 fmt::format("board \"{}\" counts pulses in steps of {} ms; [lock] pulse_ms = {} "
@@ -487,6 +596,7 @@ private:
     std::map<std::string, board_profile> profiles_;
     std::map<std::string, std::string> profile_files_;                 // by the profile's name
     std::map<std::string, std::pair<bus_board, std::string>> boards_;  // and its bus
+    std::map<std::pair<std::string, int>, std::string> relays_;        // and what each drives
     lock_limits limits_;
 };
 

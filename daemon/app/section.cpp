@@ -40,6 +40,25 @@ std::optional<std::int64_t> section::number(std::string_view key, bool required,
     return value;
 }
 
+std::optional<std::vector<std::int64_t>> section::numbers(std::string_view key, std::int64_t low, std::int64_t high,
+                                                          std::size_t most) {
+    const auto* n = take(key, false, "");
+    if (n == nullptr) {
+        return std::nullopt;
+    }
+    std::vector<std::int64_t> out;
+    const auto* list = n->as_array();
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+        out.push_back((*list)[i].value_exact<std::int64_t>().value_or(INT64_MIN));
+    }
+    const bool good = std::all_of(out.begin(), out.end(), [&](std::int64_t v) { return v >= low && v <= high; });
+    if (list == nullptr || !good || out.size() > most) {
+        wrong(key, fmt::format("a list of at most {} whole numbers from {} to {} is wanted", most, low, high));
+        return std::nullopt;
+    }
+    return out;
+}
+
 bool section::flag(std::string_view key, bool otherwise) {
     const auto* n = take(key, false, "");
     if (n == nullptr) {

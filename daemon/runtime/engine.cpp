@@ -40,14 +40,15 @@ core::entry_via via_of(std::string_view text) {
 
 }  // namespace
 
-engine::engine(core::cabinet_config config, std::int64_t metrics_every_ms, const clock_port& clock, store& disk,
-               broker_port& broker, engine_host& host)
+engine::engine(core::cabinet_config config, const front_settings& front, std::int64_t metrics_every_ms,
+               const clock_port& clock, store& disk, broker_port& broker, engine_host& host)
     : metrics_every_ms_(metrics_every_ms),
       clock_(clock),
       store_(disk),
       broker_(broker),
       host_(host),
-      core_(std::move(config), disk) {}
+      core_(std::move(config), disk),
+      front_(front) {}
 
 void engine::start(const std::string& epoch) {
     give(core::started{epoch, clock_.boot_id(), clock_.trusted()});
@@ -83,6 +84,9 @@ void engine::due(engine_host::timer which) {
             break;
         case engine_host::timer::commands:
             serve_command();
+            break;
+        case engine_host::timer::front:
+            serve_front();
             break;
     }
 }
@@ -125,6 +129,49 @@ void engine::terminal_gone(std::uint64_t terminal) {
     if (core_.view().l.sessions.count(terminal) != 0) {
         give(core::terminal_gone{terminal});
     }
+}
+
+void engine::key(std::size_t input, unsigned code, int value) {
+    ask(front_.key(input, code, value, clock_.now().mono_ms));
+}
+
+void engine::bytes(std::size_t input, std::string_view chunk) {
+    ask(front_.bytes(input, chunk, clock_.now().mono_ms));
+}
+
+void engine::keys_missed(std::size_t input) {
+    front_.missed(input, clock_.now().mono_ms);
+    serve_front();
+}
+
+// With a device somebody may have left, or it was changed for another: whoever had signed in signs in again.
+void engine::input_present(std::size_t input, bool present, const std::string& why) {
+    host_.log(present ? log_level::info : log_level::warning,
+              fmt::format("event={} input={}{}", present ? "input_present" : "input_lost",
+                          front_.inputs().at(input).name, why.empty() ? "" : " why=\"" + why + "\""));
+    front_.presence(input, present);
+    terminal_gone(front::terminal);
+}
+
+void engine::ask(const front::line& line) {
+    if (line && !finished_) {
+        give(*line);
+        if (front_.asked(line->id)) {
+            front_.waits(clock_.now().mono_ms);
+        }
+    }
+    serve_front();
+}
+
+void engine::serve_front() {
+    for (const auto& order : front_.due(clock_.now().mono_ms)) {
+        for (auto* bus : buses_) {
+            if (bus->has_board(order.board)) {
+                bus->output(order);
+            }
+        }
+    }
+    host_.wake(engine_host::timer::front, front_.wake_at());
 }
 
 void engine::broker_up() {
@@ -232,6 +279,10 @@ void engine::execute(const core::effect& e) {
         }
         host_.report_later({order->order.opening, order->order.attempt, pulse_result::not_sent});
     } else if (const auto* answer = std::get_if<core::entry_answer>(&e)) {
+        if (front_.asked(answer->id)) {
+            front_.answered(answer->reply, clock_.now().mono_ms);
+            serve_front();
+        }
         host_.answered(answer->id, answer->reply);
     } else if (const auto* note = std::get_if<core::note>(&e)) {
         host_.log(level_of(note->severity), note->text);
@@ -282,12 +333,19 @@ void engine::publish_metrics() {
         const auto c = bus->counters();
         buses[bus->name()] = object{{"requests", c.requests}, {"failures", c.failures}, {"pulses", c.pulses}};
     }
+    object inputs;
+    for (std::size_t i = 0; i < front_.inputs().size(); ++i) {
+        const auto& c = front_.counters(i);
+        inputs[front_.inputs()[i].name] =
+            object{{"present", c.present}, {"lines", c.lines}, {"dropped", c.dropped}, {"early", c.early}};
+    }
     const object metrics{{"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
                          {"sequence", core_.view().d.m.sequence},
                          {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
                          {"store", object{{"commits", commits_}, {"slowest_commit_us", slowest_commit_us_}}},
                          {"broker", object{{"published", published_}}},
                          {"bus", std::move(buses)},
+                         {"inputs", std::move(inputs)},
                          {"counters", std::move(counters)}};
     publish({topics(core_.config().id).metrics(), boost::json::serialize(metrics), 0, true, "", 0});
 }

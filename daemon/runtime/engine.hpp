@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/core/cabinet.hpp"
+#include "daemon/runtime/front.hpp"
 #include "hal/line/bus_master.hpp"
 #include "hal/ports/broker.hpp"
 #include "hal/ports/clock.hpp"
@@ -23,12 +24,13 @@ enum class log_level : unsigned char { info, warning, error };
 // What the engine's house does for it.
 class engine_host {
 public:
-    enum class timer : unsigned char { core, look_around, metrics, reconnect, farewell, commands };
-    static constexpr std::size_t timers = 6;
+    enum class timer : unsigned char { core, look_around, metrics, reconnect, farewell, commands, front };
+    static constexpr std::size_t timers = 7;
     virtual ~engine_host() = default;
     // Calls engine::due(which) at that monotonic millisecond; replaces what was set before. INT64_MAX: never.
     virtual void wake(timer which, std::int64_t mono_ms) = 0;
     virtual void log(log_level level, std::string_view line) = 0;
+    // Of the front's own entries, too: a screen there would show it.
     virtual void answered(std::uint64_t entry, const std::string& reply) = 0;
     // An event, committed a moment ago: for whoever watches at the cabinet.
     virtual void recorded(const std::string& cloud_event) = 0;
@@ -45,8 +47,8 @@ public:
 class engine {
 public:
     // All that is handed in outlives the engine. Throws what core::cabinet throws.
-    engine(core::cabinet_config config, std::int64_t metrics_every_ms, const clock_port& clock, store& disk,
-           broker_port& broker, engine_host& host);
+    engine(core::cabinet_config config, const front_settings& front, std::int64_t metrics_every_ms,
+           const clock_port& clock, store& disk, broker_port& broker, engine_host& host);
 
     // `epoch`: 16 random hex digits, new at each start. Buses are attached after it: what they report has then somebody
     // who listens.
@@ -60,6 +62,11 @@ public:
     void hear();  // buses have told something
     void enter(std::uint64_t entry, std::string_view via, std::string text, std::uint64_t terminal);
     void terminal_gone(std::uint64_t terminal);
+    // Of the cabinet's front, by the input's index: keys of a keyboard, bytes of a serial scanner.
+    void key(std::size_t input, unsigned code, int value);
+    void bytes(std::size_t input, std::string_view chunk);
+    void keys_missed(std::size_t input);
+    void input_present(std::size_t input, bool present, const std::string& why);
     void order(const core::ops_order& what) { give(what); }
     void broker_up();
     void broker_down(const std::string& why);
@@ -69,6 +76,7 @@ public:
     [[nodiscard]] std::string status() const { return core_.snapshot(clock_.now()); }
     [[nodiscard]] std::string rows(std::uint64_t from, std::uint64_t limit) const;
     [[nodiscard]] const core::cabinet& cabinet() const { return core_; }
+    [[nodiscard]] const front& at_front() const { return front_; }
 
 private:
     void give(const core::input& in);
@@ -81,6 +89,8 @@ private:
     void publish_metrics();
     void connect_later();
     void finish();
+    void ask(const front::line& line);
+    void serve_front();
 
     std::int64_t metrics_every_ms_;
     const clock_port& clock_;
@@ -89,6 +99,7 @@ private:
     engine_host& host_;
     core::cabinet core_;
     std::vector<lock_bus*> buses_;
+    front front_;
     std::deque<core::message> commands_;  // one at a time, so that whoever stands at the cabinet does not wait for all
     std::int64_t reconnect_pause_ms_ = 0;
     std::int64_t broker_up_at_ms_ = 0;

@@ -36,6 +36,14 @@ broker_listener runtime::ears() {
             [this](std::uint64_t sequence) { post([this, sequence] { engine_.acknowledged(sequence); }); }};
 }
 
+// Called on the event loop's thread, by its own handlers.
+input_listener runtime::fingers(std::size_t input) {
+    return {[this, input](unsigned code, int value) { engine_.key(input, code, value); },
+            [this, input](std::string_view bytes) { engine_.bytes(input, bytes); },
+            [this, input] { engine_.keys_missed(input); },
+            [this, input](bool present, const std::string& why) { engine_.input_present(input, present, why); }};
+}
+
 runtime::runtime(settings given)
     : settings_(std::move(given)),
       clock_(settings_.battery_backed_clock),
@@ -55,7 +63,7 @@ runtime::runtime(settings given)
                            [this] { return engine_.status(); },
                            [this](std::uint64_t from, std::uint64_t limit) { return engine_.rows(from, limit); }})),
       broker_(std::make_unique<paho_broker>(with_will(settings_.broker), ears())),
-      engine_(settings_.cabinet, settings_.metrics_every_ms, clock_, store_, *broker_, *this) {
+      engine_(settings_.cabinet, settings_.front, settings_.metrics_every_ms, clock_, store_, *broker_, *this) {
     for (auto& t : timers_) {
         t = std::make_unique<asio::steady_timer>(io_);
     }
@@ -67,6 +75,7 @@ int runtime::run() {
     asio::signal_set signals(io_, SIGTERM, SIGINT);
     signals.async_wait([this](boost::system::error_code error, int) {
         if (!error) {
+            inputs_.clear();
             buses_.clear();  // drops their relays; no report comes after this
             engine_.stop();
         }
@@ -75,6 +84,9 @@ int runtime::run() {
     for (const auto& bus : settings_.buses) {
         buses_.push_back(std::make_unique<modbus_bus>(bus, guard_, [this](bus_report r) { told(std::move(r)); }));
         engine_.attach(*buses_.back());
+    }
+    for (std::size_t i = 0; i < settings_.front.inputs.size(); ++i) {
+        inputs_.push_back(open_input(io_, settings_.front.inputs[i], fingers(i)));
     }
     engine_.connect();
     io_.run();

@@ -11,6 +11,7 @@
 #include "daemon/runtime/control_server.hpp"
 #include "daemon/runtime/engine.hpp"
 #include "daemon/runtime/settings.hpp"
+#include "hal/input/device.hpp"
 #include "hal/line/modbus_bus.hpp"
 #include "hal/store/sqlite_store.hpp"
 #include "hal/system/system_clock.hpp"
@@ -37,6 +38,7 @@ private:
     [[nodiscard]] bool space_low() const override;
     void finished() override;
     [[nodiscard]] broker_listener ears();
+    [[nodiscard]] input_listener fingers(std::size_t input);
     template <typename F>
     void post(F f);
 
@@ -52,6 +54,7 @@ private:
     std::mutex reports_lock_;
     std::vector<bus_report> reports_;  // what buses have told and the engine not yet heard
     std::vector<std::unique_ptr<modbus_bus>> buses_;
+    std::vector<std::unique_ptr<input_device>> inputs_;
 };
 
 }  // namespace locker

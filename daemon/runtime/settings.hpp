@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/runtime/front.hpp"
 #include "hal/broker/paho_broker.hpp"
 #include "hal/line/modbus_bus.hpp"
 
@@ -14,6 +15,7 @@ namespace locker {
 struct settings {
     core::cabinet_config cabinet;
     std::vector<bus_settings> buses;
+    front_settings front;
     broker_settings broker;
     std::string state_folder;
     std::string control_socket;

@@ -16,6 +16,9 @@ constexpr std::int64_t hold_retry_ms = 150;
 constexpr std::int64_t hold_urgent_ms = 60'000;
 constexpr std::int64_t hold_patient_ms = 5'000;
 
+constexpr std::size_t outputs_waiting = 8;
+constexpr int no_supply = 0;  // of lamps and buzzers; locks' begin with 1
+
 std::vector<bool> with_inputs(const bus_settings& s) {
     std::vector<bool> out;
     for (const auto& b : s.boards) {
@@ -95,7 +98,7 @@ line_action bus_master::next(std::int64_t now) {
         return current_;
     }
     std::int64_t wake = next_release();
-    if (serve_order(now, wake)) {
+    if (serve_order(now, wake) || serve_output(now, wake)) {
         return current_;
     }
     const auto turn = turns_.next(now);
@@ -127,6 +130,7 @@ std::int64_t bus_master::longest_ms(line_action::kind what, std::size_t board) c
         case line_action::kind::read:
             return answer * 2;  // after a fault a question of another function goes before it
         case line_action::kind::pulse:
+        case line_action::kind::output:
             return p.pulse == pulse_kind::on_off ? answer : answer + p.timeout_ms;  // the line is read empty
     }
     return answer;
@@ -203,11 +207,7 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
             ask(line_action::kind::pulse, i);
             current_.channel = lock.relay_channel;
             current_.length_ms = guard_.length(order.compartment);
-            if (board.board.profile.pulse == pulse_kind::on_off) {
-                current_.timeout_us = std::min(current_.timeout_us, current_.length_ms * 1000);
-                const std::int64_t end = now + current_.length_ms;
-                held_.push_back({i, lock.relay_channel, lock.supply, end, end});
-            }
+            hold(i, lock.relay_channel, lock.supply, now + current_.length_ms);
             return true;
         }
         wake = std::min(wake, std::max(earliest, now + 1));
@@ -216,7 +216,49 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
     return false;
 }
 
+// Of a board without a timer: lockerd itself ends what it begins.
+void bus_master::hold(std::size_t board, int channel, int supply, std::int64_t until) {
+    if (boards_[board].board.profile.pulse == pulse_kind::on_off) {
+        current_.timeout_us = std::min(current_.timeout_us, current_.length_ms * 1000);
+        held_.push_back({board, channel, supply, until, until});
+    }
+}
+
+void bus_master::order(const output_order& order) {
+    if (outputs_.size() >= outputs_waiting) {
+        outputs_.pop_front();  // the oldest is of the least worth
+    }
+    outputs_.push_back(order);
+}
+
+// After every pulse, and before the polls. True when `current_` is one.
+bool bus_master::serve_output(std::int64_t now, std::int64_t& wake) {
+    while (!outputs_.empty()) {
+        const output_order order = outputs_.front();
+        const std::size_t i = local(order.board);
+        const auto& board = boards_[i];
+        if (board.told && !board.present) {
+            outputs_.pop_front();
+            continue;
+        }
+        const bool again = std::any_of(held_.begin(), held_.end(),
+                                       [&](const held& h) { return h.board == i && h.channel == order.channel; });
+        if (!board.dropped || again || now + longest_ms(line_action::kind::output, i) > next_end(now)) {
+            wake = std::min(wake, std::max(now + 1, std::min(next_end(now), next_release())));
+            return false;
+        }
+        outputs_.pop_front();
+        ask(line_action::kind::output, i);
+        current_.channel = order.channel;
+        current_.length_ms = order.length_ms;
+        hold(i, order.channel, no_supply, now + order.length_ms);
+        return true;
+    }
+    return false;
+}
+
 void bus_master::return_orders() {
+    outputs_.clear();
     for (const auto& order : orders_) {
         reports_.emplace_back(pulse_report{order.opening, order.attempt, pulse_result::not_sent});
     }
@@ -241,6 +283,17 @@ void bus_master::done(const line_answer& answer, std::int64_t now) {
         case line_action::kind::release:
             released(answer, now);
             break;
+        case line_action::kind::output:
+            ++counters_.requests;
+            let_go_unless_sent(answer);
+            break;
+    }
+}
+
+// What was sent may be on, whatever was answered.
+void bus_master::let_go_unless_sent(const line_answer& answer) {
+    if (answer.result == line_result::not_sent) {
+        std::erase_if(held_, [&](const held& h) { return h.board == current_.board && h.channel == current_.channel; });
     }
 }
 
@@ -317,9 +370,7 @@ void bus_master::released(const line_answer& answer, std::int64_t now) {
 void bus_master::pulsed(const line_answer& answer, std::int64_t now) {
     ++counters_.pulses;
     ++counters_.requests;
-    if (answer.result == line_result::not_sent) {  // else it may be on, whatever was answered
-        std::erase_if(held_, [&](const held& h) { return h.board == current_.board && h.channel == current_.channel; });
-    }
+    let_go_unless_sent(answer);
     const int contact_board = locks_.at(sending_.compartment).contact_board;
     if (contact_board >= 0) {
         turns_.watch(static_cast<int>(local(contact_board)), now + sending_.watch_ms);

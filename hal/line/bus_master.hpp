@@ -56,6 +56,7 @@ struct line_action {
         read,     // all inputs of the board
         pulse,    // one relay of the board, for `length_ms`
         release,  // the same relay off, when the board has no timer of its own
+        output,   // as a pulse, of a relay that drives no lock
     };
     kind what = kind::wait;
     std::size_t board = 0;  // index in bus_settings::boards
@@ -80,7 +81,9 @@ public:
     bus_master(const bus_settings& settings, governor& guard);
 
     void order(const pulse_order& order) { orders_.push_back(order); }
+    void order(const output_order& order);
     [[nodiscard]] bool serves(int compartment) const { return locks_.count(compartment) != 0; }
+    [[nodiscard]] bool has_board(int cabinet_board) const { return local(cabinet_board) < boards_.size(); }
 
     // Every action but `wait` is followed by its `done`. Monotonic milliseconds.
     [[nodiscard]] line_action next(std::int64_t now);
@@ -108,10 +111,13 @@ private:
         std::int64_t again = 0;  // … and again then, if that was not answered
     };
     bool serve_order(std::int64_t now, std::int64_t& wake);
+    bool serve_output(std::int64_t now, std::int64_t& wake);
     void opened(const line_answer& answer, std::int64_t now);
     void asked(const line_answer& answer, std::int64_t now);
     void pulsed(const line_answer& answer, std::int64_t now);
     void released(const line_answer& answer, std::int64_t now);
+    void let_go_unless_sent(const line_answer& answer);
+    void hold(std::size_t board, int channel, int supply, std::int64_t until);
     void missed(std::size_t board, std::int64_t now);
     [[nodiscard]] std::int64_t next_release() const;
     [[nodiscard]] std::int64_t next_end(std::int64_t now) const;
@@ -129,6 +135,7 @@ private:
     std::vector<board_state> boards_;
     std::map<int, bus_lock> locks_;
     std::deque<pulse_order> orders_;
+    std::deque<output_order> outputs_;
     pulse_order sending_;
     std::vector<held> held_;
     line_action current_;

@@ -43,6 +43,14 @@ void modbus_bus::pulse(const pulse_order& order) {
     wake_.notify_one();
 }
 
+void modbus_bus::output(const output_order& order) {
+    {
+        const std::lock_guard lock(mutex_);
+        outputs_.push_back(order);
+    }
+    wake_.notify_one();
+}
+
 bus_counters modbus_bus::counters() const {
     const std::lock_guard lock(mutex_);
     return counters_;
@@ -51,7 +59,8 @@ bus_counters modbus_bus::counters() const {
 void modbus_bus::wait_until(std::int64_t mono_ms) {
     std::unique_lock lock(mutex_);
     const std::int64_t ms = std::max<std::int64_t>(0, mono_ms - boot_ms());
-    wake_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stop_ || !posted_.empty(); });
+    wake_.wait_for(lock, std::chrono::milliseconds(ms),
+                   [this] { return stop_ || !posted_.empty() || !outputs_.empty(); });
 }
 
 line_answer modbus_bus::execute(const line_action& action) {
@@ -75,6 +84,7 @@ line_answer modbus_bus::execute(const line_action& action) {
             answer.result = line_.read(peer, answer.bits);
             break;
         case line_action::kind::pulse:
+        case line_action::kind::output:
             answer.result = line_.pulse(peer, action.channel, action.length_ms);
             break;
         case line_action::kind::release:
@@ -97,7 +107,11 @@ void modbus_bus::loop() {
             for (const auto& order : posted_) {
                 master_.order(order);
             }
+            for (const auto& order : outputs_) {
+                master_.order(order);
+            }
             posted_.clear();
+            outputs_.clear();
             counters_ = master_.counters();
         }
         const auto action = master_.next(boot_ms());

@@ -25,6 +25,8 @@ public:
 
     void pulse(const pulse_order& order) override;
     [[nodiscard]] bool serves(int compartment) const override { return master_.serves(compartment); }
+    void output(const output_order& order) override;
+    [[nodiscard]] bool has_board(int board) const override { return master_.has_board(board); }
     [[nodiscard]] const std::string& name() const override { return settings_.line.name; }
     [[nodiscard]] bus_counters counters() const override;
 
@@ -43,6 +45,7 @@ private:
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable wake_;
     std::deque<pulse_order> posted_;
+    std::deque<output_order> outputs_;
     bool stop_ = false;
     bus_counters counters_;
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "hal/ports/outputs.hpp"
+
 namespace locker {
 
 // One pulse of one lock. The line sends it before `not_after_ms` or not at all.
@@ -53,6 +55,9 @@ public:
     // Takes the order and returns at once; exactly one pulse_report follows.
     virtual void pulse(const pulse_order& order) = 0;
     [[nodiscard]] virtual bool serves(int compartment) const = 0;
+    // The same for an output: nothing is reported.
+    virtual void output(const output_order& order) = 0;
+    [[nodiscard]] virtual bool has_board(int board) const = 0;
     [[nodiscard]] virtual const std::string& name() const = 0;
     [[nodiscard]] virtual bus_counters counters() const = 0;
 };

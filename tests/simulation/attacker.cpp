@@ -203,7 +203,7 @@ actor town::guess_staff() {
         co_await pause{world_, patient ? world_.rng.between(31, 40) * minute : world_.rng.between(100, 4000)};
         if (i == 9) {  // the colleague comes
             (void)type("keypad", staff_code(who));
-            (void)type("keypad", "out");
+            (void)type("keypad", "0#0");
             co_await pause{world_, minute};
         }
         if (i % 8 == 5 && pulls) {
@@ -242,7 +242,7 @@ actor town::out_of_the_drawer() {
 // Whoever passes a keypad that staff have left takes what its session still opens.
 actor town::touch_session() {
     ++world_.met["attack.touch_session"];
-    const std::string line = world_.rng.chance(500) ? "next" : std::to_string(any_door().number);
+    const std::string line = world_.rng.chance(500) ? "0" : std::to_string(any_door().number);
     answer sent = enter("keypad", line);
     const std::string reply = co_await sent;
     if (error_of(reply) == "ok") {

@@ -92,6 +92,15 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
     } else if (!b.dropped) {
         throw violation("I9 a board was spoken to before its relays were dropped");
     }
+    if (action.what == line_action::kind::output) {
+        const bool drives_a_lock = std::any_of(bus.locks.begin(), bus.locks.end(), [&](const auto& l) {
+            return static_cast<std::size_t>(l.relay_board) == action.board && l.relay_channel == action.channel;
+        });
+        if (drives_a_lock || action.length_ms > 2000) {
+            throw violation("I9 a signal reached a lock, or would never end");
+        }
+        world_.note("line.output", std::to_string(action.length_ms));
+    }
     if (action.what == line_action::kind::pulse) {
         energise(action.board, action.channel, action.length_ms, bus);
     } else if (action.what == line_action::kind::read) {

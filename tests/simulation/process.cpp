@@ -78,6 +78,11 @@ public:
         });
     }
     bool serves(int compartment) const override { return master_.serves(compartment); }
+    void output(const locker::output_order& order) override {
+        master_.order(order);
+        stir();
+    }
+    bool has_board(int board) const override { return master_.has_board(board); }
     const std::string& name() const override { return owner_.bus_settings_.line.name; }
     locker::bus_counters counters() const override { return master_.counters(); }
 
@@ -139,7 +144,7 @@ private:
 
 struct process::one_life {
     explicit one_life(process& p)
-        : store(p.world_, p.auditor_), engine(p.config_, 12 * hour, p.clock, store, p.broker_, p) {}
+        : store(p.world_, p.auditor_), engine(p.config_, p.front_settings_, 12 * hour, p.clock, store, p.broker_, p) {}
     watched_store store;
     locker::engine engine;
     std::unique_ptr<polled_line> line;
@@ -164,15 +169,21 @@ void process::polled_line::tell() {
 }
 
 process::process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::core::cabinet_config config,
-                 locker::bus_settings bus)
+                 locker::bus_settings bus, locker::front_settings settings)
     : clock(w),
+      front(w, {[this] { return alive_ != nullptr && !farewell_; },
+                [this](const desk::stroke& s, const std::shared_ptr<visit>& who) { stroke(s, who); },
+                [this](std::size_t input, bool present) {
+                    run([this, input, present] { alive_->engine.input_present(input, present, ""); });
+                }}),
       world_(w),
       auditor_(a),
       hardware_(h),
       broker_(b),
       disk_(d),
       config_(std::move(config)),
-      bus_settings_(std::move(bus)) {
+      bus_settings_(std::move(bus)),
+      front_settings_(std::move(settings)) {
     broker_.up = [this] { run([this] { alive_->engine.broker_up(); }); };
     broker_.down = [this](const std::string& why) { run([this, why] { alive_->engine.broker_down(why); }); };
     broker_.arrived = [this](const locker::broker_message& m) { run([this, m] { alive_->engine.arrived(m); }); };
@@ -253,6 +264,7 @@ void process::start() {
     }
     alive_->line = std::make_unique<polled_line>(*this, lives_);
     alive_->engine.attach(*alive_->line);
+    front.started();
     run([this] { alive_->engine.connect(); });
 }
 
@@ -269,10 +281,18 @@ void process::end(bool power, bool clean) {
     busy_until_ = world_.held_up_ms = 0;
     auditor_.process_ended();
     broker_.process_died();
-    auto waiting = std::move(waiting_);
-    waiting_.clear();
-    for (auto& [id, who] : waiting) {
-        world_.after(1, [answer = who.answer] { answer(""); });
+    front.died();
+    std::vector<std::function<void(std::string)>> unanswered;
+    for (auto& [id, who] : std::exchange(waiting_, {})) {
+        unanswered.push_back(who.answer);
+    }
+    for (const auto& who : std::exchange(visits_, {})) {
+        unanswered.push_back(who->answer);
+    }
+    for (auto& answer : unanswered) {
+        if (answer) {
+            world_.after(1, [answer] { answer(""); });
+        }
     }
     world_.power_lost = false;
     if (power) {
@@ -359,29 +379,58 @@ void process::report_later(const locker::pulse_report& report) {
 }
 
 void process::enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer) {
-    if (alive_ == nullptr) {
-        world_.after(1, [answer = std::move(answer)] { answer(""); });
+    front.enter({via, text, std::move(answer)});
+}
+
+void process::stroke(const desk::stroke& s, const std::shared_ptr<visit>& who) {
+    const auto press = [this, s] {
+        for (const auto& k : s.keys) {
+            alive_->engine.key(s.input, k.code, k.value);
+        }
+        if (!s.bytes.empty()) {
+            alive_->engine.bytes(s.input, s.bytes);
+        }
+    };
+    if (!s.last) {
+        run(press);
         return;
     }
-    const auto id = ++entries_;
-    const bool front = via == "keypad";
-    world_.note("entry", via);
+    world_.note("entry", who->via);
     // As the auditor reads it: the nine digits, and the door's number before them.
+    const auto& text = who->text;
     const auto hash = text.find('#');
     const int door = hash == std::string::npos ? 0 : std::atoi(text.substr(0, hash).c_str());
-    waiting_[id] = {front, door, std::move(answer)};
-    std::string digits;
-    for (const char c : text.substr(hash == std::string::npos ? 0 : hash + 1)) {
-        if (c != ' ') {
-            digits.push_back(c);
-        }
-    }
-    run([this, id, via, text, digits, front, door] {
-        const bool word = text.find_first_not_of("0123456789") == 0 && text.find('.') == std::string::npos;
-        const bool deed = word || text.size() <= 3;  // no code, no staff code, no grant
-        auditor_.entering(digits, front, door, deed);
-        alive_->engine.enter(id, via, text, 1);
+    std::string digits = text.substr(hash == std::string::npos ? 0 : hash + 1);
+    std::erase(digits, ' ');
+    const bool deed = digits.size() <= 3;  // no code, no staff code, no grant
+    const bool keys = who->via == "keypad";
+    const auto life = lives_;
+    visits_.push_back(who);
+    run([this, press, digits, keys, door, deed, who, life] {
+        const auto lines = [&] {
+            std::uint64_t all = 0;
+            for (std::size_t i = 0; i < front_settings_.inputs.size(); ++i) {
+                all += alive_->engine.at_front().counters(i).lines;
+            }
+            return all;
+        };
+        // Its number, should the front take it: it counts them.
+        const std::uint64_t before = lines();
+        const std::uint64_t id = locker::front::terminal + before + 1;
+        std::erase(visits_, who);
+        waiting_[id] = {keys, door, who->answer};
+        auditor_.entering(digits, keys, door, deed);
+        press();
         auditor_.entered();
+        if (life == lives_ && alive_ != nullptr && lines() == before) {
+            ++world_.met["front.not_taken"];
+            world_.after(1, [answer = who->answer] {
+                if (answer) {
+                    answer(R"({"ok":false,"error":{"code":"busy","message":"wait"}})");
+                }
+            });
+            waiting_.erase(id);
+        }
     });
 }
 
@@ -395,7 +444,11 @@ void process::answered(std::uint64_t entry, const std::string& reply) {
     const std::string code =
         o.at("ok").as_bool() ? "ok" : std::string(o.at("error").as_object().at("code").as_string().c_str());
     auditor_.answered(code, at->second.front, at->second.door);
-    world_.after(1, [answer = at->second.answer, reply] { answer(reply); });
+    world_.after(1, [answer = at->second.answer, reply] {
+        if (answer) {
+            answer(reply);
+        }
+    });
     waiting_.erase(at);
 }
 

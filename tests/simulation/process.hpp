@@ -11,6 +11,7 @@
 #include "hal/store/sqlite_store.hpp"
 #include "tests/simulation/auditor.hpp"
 #include "tests/simulation/broker.hpp"
+#include "tests/simulation/desk.hpp"
 #include "tests/simulation/disk.hpp"
 #include "tests/simulation/hardware.hpp"
 #include "tests/simulation/world.hpp"
@@ -51,19 +52,21 @@ private:
 class process : private locker::engine_host {
 public:
     process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::core::cabinet_config config,
-            locker::bus_settings bus);
+            locker::bus_settings bus, locker::front_settings front);
     ~process() override;
 
     sim_clock clock;
     bool space_is_low = false;
     bool restarts = true;  // systemd's doing
+    desk front;
 
     void start();
     void kill();   // SIGKILL
     void power();  // the cabinet's power goes, and comes back after a while
     void stop();   // SIGTERM, and a start after it
     [[nodiscard]] bool running() const { return alive_ != nullptr; }
-    // What a keypad or scanner sends; the reply comes when it comes, "" from a cabinet that is dead.
+    // Somebody types at the keypad or shows a code to a scanner, when it is their turn; the reply comes when it comes,
+    // "" from a cabinet that is dead, "busy" where only a buzzer said to wait.
     void enter(const std::string& via, const std::string& text, std::function<void(std::string)> answer);
     [[nodiscard]] std::string status() const;
     [[nodiscard]] std::vector<locker::ledger_row> ledger() const;
@@ -73,6 +76,7 @@ private:
     class polled_line;
     struct one_life;
     void run(std::function<void()> what);
+    void stroke(const desk::stroke& s, const std::shared_ptr<visit>& who);
     void perform(const std::function<void()>& what);
     [[nodiscard]] bool busy() const { return world_.now < busy_until_ || !inbox_.empty() || world_.held_up_ms > 0; }
     void end(bool power, bool clean = false);
@@ -93,18 +97,19 @@ private:
     disk& disk_;
     locker::core::cabinet_config config_;
     locker::bus_settings bus_settings_;
+    locker::front_settings front_settings_;
     std::unique_ptr<one_life> alive_;
     std::deque<std::function<void()>> inbox_;  // what comes to the engine while a slow call holds it up
     std::vector<locker::bus_report> reports_;  // what the line has told and the engine not yet heard
     std::int64_t busy_until_ = 0;
     std::uint64_t lives_ = 0;
-    std::uint64_t entries_ = 0;
     struct visitor {
         bool front = false;
         int door = 0;  // as typed before a code; 0: none
         std::function<void(std::string)> answer;
     };
     std::map<std::uint64_t, visitor> waiting_;
+    std::vector<std::shared_ptr<visit>> visits_;  // whose last key the engine has not heard yet
     bool farewell_ = false;
 };
 

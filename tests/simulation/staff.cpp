@@ -161,9 +161,9 @@ actor town::at_the_keypad(answer done) {
     }
     for (int i = 0; said == "ok" && i < 6; ++i) {
         const int n = any_door().number;
-        const std::string line = world_.rng.chance(600)   ? "next"
-                                 : world_.rng.chance(300) ? fmt::format("reclaim {}", n)
-                                 : world_.rng.chance(300) ? fmt::format("settle {}", n)
+        const std::string line = world_.rng.chance(600)   ? "0"
+                                 : world_.rng.chance(300) ? fmt::format("{}#3", n)
+                                 : world_.rng.chance(300) ? fmt::format("{}#2", n)
                                                           : std::to_string(n);
         answer sent = enter("keypad", line);
         const std::string reply = co_await sent;
@@ -181,7 +181,7 @@ actor town::at_the_keypad(answer done) {
         co_await pause{world_, world_.rng.between(12'000, 60'000)};
     }
     if (world_.rng.chance(600)) {
-        (void)type("keypad", "out");
+        (void)type("keypad", "0#0");
     }
     done.give("done");
 }

@@ -92,7 +92,7 @@ void town::build() {
     const int boards = options_.story_only ? 1 : static_cast<int>(rng.between(1, 3));
     locker::board_profile profile;
     profile.name = "simulated";
-    profile.relays = 8;
+    profile.relays = 9;  // the last one of the first board is the buzzer's
     profile.inputs = 8;
     profile.pulse_max_units = 30;
     locker::bus_settings bus;
@@ -129,7 +129,8 @@ void town::build() {
             wire(static_cast<int>(hardware_.doors.size()) + 1, static_cast<std::size_t>(b), i, config, bus);
         }
     }
-    process_ = std::make_unique<process>(world_, auditor_, hardware_, broker_, disk_, config, bus);
+    process_ = std::make_unique<process>(world_, auditor_, hardware_, broker_, disk_, config, bus, front_of(0, 8));
+    process_->front.clumsy = swarm_.clumsy;
     if (swarm_.clock && rng.chance(500)) {
         process_->clock.synchronised = false;  // unset at boot
         process_->clock.offset_ms = -rng.between(0, 400) * day;

@@ -18,7 +18,9 @@ using contact = door::contact;
 }  // namespace
 
 actor town::trouble() {
-    static const std::array<fault, 18> faults{{
+    static const std::array<fault, 20> faults{{
+        {"front_unplugged", &swarm::boards, [](town& t, std::int64_t lasts) { t.process_->front.unplug(lasts); }},
+        {"front_flooded", &swarm::clumsy, [](town& t, std::int64_t) { t.process_->front.flood(); }},
         {"line_pulled", &swarm::line,
          [](town& t, std::int64_t lasts) {
              t.hardware_.line_pulled = true;
@@ -191,6 +193,7 @@ void town::end_trouble() {
         b.garbled = b.mute = 0;
     }
     hardware_.pulse_replies_lost = 0;
+    process_->front.clumsy = false;
     broker_.reachable = true;
     broker_.usual_duplicates = broker_.usual_late = 0;
     broker_.calm();

@@ -107,6 +107,49 @@ TEST_CASE("bus master: the line is opened, relays dropped before a board's first
     CHECK(b.heard<board_report>().size() == 1);
 }
 
+TEST_CASE("bus master: lamps and buzzers go after pulses, before polls, and are worth nothing later") {
+    bench b(settings_of(2));
+    b.run_until(500);
+    b.asked.clear();
+    b.asked_at.clear();
+    b.master.order(output_order{1, 5, 300});
+    b.master.order(pulse_order{1, 1, 1, b.now + 2000, 2500});
+    b.run_until(b.now + 60);
+    REQUIRE(b.asked.size() > 2);
+    CHECK(b.asked[0].what == line_action::kind::pulse);
+    CHECK(b.asked[1].what == line_action::kind::output);
+    CHECK(b.asked[1].board == 1);
+    CHECK(b.asked[1].channel == 5);
+    CHECK(b.asked[1].length_ms == 300);
+    CHECK(b.heard<pulse_report>().size() == 1);  // nobody is told of a lamp
+    b.silent[1] = true;
+    b.run_until(b.now + 3000);
+    b.master.order(output_order{1, 5, 300});
+    b.silent[1] = false;
+    b.run_until(b.now + 100);
+    CHECK(b.times(line_action::kind::output).size() == 1);  // its board was away
+    for (int i = 0; i < 100; ++i) {
+        b.master.order(output_order{0, i % 8, 100});
+    }
+    b.run_until(b.now + 2000);
+    CHECK(b.times(line_action::kind::output).size() == 9);
+}
+
+TEST_CASE("bus master: a lamp on a board without a timer is switched off again, like a lock") {
+    bench b(settings_of(1, pulse_kind::on_off));
+    b.run_until(500);
+    b.master.order(output_order{0, 5, 300});
+    b.master.order(output_order{0, 5, 300});  // the same once more: after the first is off
+    b.run_until(b.now + 2000);
+    const auto on = b.times(line_action::kind::output);
+    const auto off = b.times(line_action::kind::release);
+    REQUIRE(on.size() == 2);
+    REQUIRE(off.size() == 2);
+    CHECK(off[0] >= on[0] + 300);
+    CHECK(off[0] <= on[0] + 340);
+    CHECK(on[1] > off[0]);
+}
+
 TEST_CASE("bus master: a pulse goes before polls, and its board is watched") {
     bench b(settings_of(2));
     b.run_until(500);

@@ -44,7 +44,6 @@ TEST_CASE("what staff type once they have signed in") {
     CHECK((*move)->compartment == 14);
     CHECK_FALSE(parse_deed("123 456 789"));
     CHECK_FALSE(parse_deed("1234"));
-    CHECK_FALSE(parse_deed("0"));
     CHECK_FALSE(parse_deed("dance"));
     CHECK_FALSE(parse_deed(""));
     CHECK(deed_forms().starts_with("DOOR, list, open DOOR, next"));
@@ -54,6 +53,23 @@ TEST_CASE("what staff type once they have signed in") {
     CHECK(form_error("move d") != "");
     CHECK(form_error("return d size=XL") != "");
     CHECK(form_error("confirm d$") == "a deposit's id is wanted; the form is: confirm DEPOSIT");
+}
+
+TEST_CASE("what staff type at a keypad, which has digits only") {
+    const auto verb_of = [](std::string_view line) {
+        const auto deed = parse_deed(line);
+        return deed && *deed ? std::optional((*deed)->verb) : std::nullopt;
+    };
+    CHECK(verb_of("0") == deed_verb::next);
+    CHECK(verb_of("0#0") == deed_verb::out);
+    CHECK(verb_of("12#1") == deed_verb::open);
+    CHECK(verb_of("12#2") == deed_verb::settle);
+    CHECK(verb_of("999#3") == deed_verb::reclaim);
+    CHECK((*parse_deed("999#3"))->compartment == 999);
+    // a door and a code is a resident's, also where staff have signed in
+    for (const auto* other : {"12#4", "12#0", "0#1", "1000#1", "12#", "#1", "12#12", "12#123456789", "12#x"}) {
+        CHECK_FALSE(parse_deed(other));
+    }
 }
 
 TEST_CASE("a roster names each number once, and what it may do") {
