@@ -64,6 +64,8 @@ std::string encode(const event_data& data) {
     put("unseen", data.unseen);
     put("count", data.count);
     put("board", data.board);
+    put("input", data.input);
+    put("state", data.state);
     put("version", data.version);
     put("epoch", data.epoch);
     return boost::json::serialize(o);

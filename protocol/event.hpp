@@ -84,6 +84,8 @@ struct event_data {
     std::optional<bool> unseen;                       // shut while nobody watched
     std::optional<std::int64_t> count;                // refusals that this row stands for
     std::optional<std::string> board;
+    std::optional<std::string> input;  // mains | tamper
+    std::optional<std::string> state;  // of that input: lost, present | open, closed
     std::optional<std::string> version;
     std::optional<std::string> epoch;
 };

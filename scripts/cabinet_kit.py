@@ -193,7 +193,7 @@ class Stand:
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
                  contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, board=("waveshare-8ch-d", "waveshare"), lock="",
-                 keep=False, verify=True, clock_battery=True, wrapper=(), start=True):
+                 keep=False, verify=True, clock_battery=True, wrapper=(), more="", start=True):
         self.keep = keep or folder is not None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -202,6 +202,7 @@ class Stand:
         self.channels, self.turnaround_us, self.bounce_ms = channels, turnaround_us, bounce_ms
         self.profile, self.board_kind = board  # lockerd's name of the board, lockersim's
         self.lock = lock
+        self.more = more  # of the configuration: inputs, outputs, sensors
         self.wrapper = list(wrapper)  # what lockerd runs under
         self.more_keys = self.clock = ""
         self.boards = boards or -(-doors // channels)
@@ -292,7 +293,7 @@ name = "line1"
                 contact += f'input = {{ board = "{name}", channel = {channel} }}\nclosed = "on"\n'
             text += (f'\n[[compartment]]\nnumber = {number}\nsize = "{size}"\naccessible = {str(number == 2).lower()}\n'
                      f'{supply}relay = {{ board = "{name}", channel = {channel} }}\n{contact}')
-        self.config.write_text(text)
+        self.config.write_text(text + self.more)
         sim = f'socket = "{self.sim_socket}"\nseed = 1\n[line]\nbaud = {self.baud}\n'
         sim += f'device = "{self.device}"\n' if self.transport == "rtu" else f"port = {self.modbus_port}\n"
         for i in range(self.boards):

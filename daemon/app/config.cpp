@@ -52,6 +52,7 @@ public:
         read_boards();
         read_locks();
         read_compartments();
+        read_sensors();
         read_inputs();
         read_outputs();
         read_mqtt();
@@ -424,6 +425,35 @@ private:
         return p;
     }
 
+    void read_sensors() {
+        std::map<std::pair<std::string, int>, std::string> taken;
+        for (auto& s : root_.tables("sensor")) {
+            core::sensor_config c;
+            const auto kind = s.choice("kind", {"mains", "tamper"}, true);
+            c.kind = static_cast<core::sensor_kind>(kind.value_or(0));
+            const auto& known = out_.cabinet.sensors;
+            if (kind && std::any_of(known.begin(), known.end(), [&](const auto& k) { return k.kind == c.kind; })) {
+                s.wrong("kind", fmt::format("there is one {} already", core::name(c.kind)));
+            }
+            c.trouble_level = s.choice("trouble", {"on", "off"}, true).value_or(0) == 0;
+            if (const auto input = s.channel("input", true)) {
+                if (const auto* board = check_channel(s, "input", *input, false)) {
+                    c.board = board->index;
+                    c.channel = input->channel - 1;
+                    const auto door = inputs_.find(std::pair(input->board, input->channel));
+                    if (door != inputs_.end()) {
+                        s.wrong("input", fmt::format("door {}'s contact is on this input", door->second.front()));
+                    }
+                    if (!taken.emplace(std::pair(input->board, input->channel), core::name(c.kind)).second) {
+                        s.wrong("input", "another sensor is on this input");
+                    }
+                }
+            }
+            s.no_others();
+            out_.cabinet.sensors.push_back(c);
+        }
+    }
+
     void read_outputs() {
         std::set<std::string> names;
         for (auto& s : root_.tables("output")) {
@@ -451,7 +481,6 @@ private:
 
     void read_compartments() {
         std::map<int, int> numbers;
-        std::map<std::pair<std::string, int>, std::vector<int>> inputs;
         for (auto& s : root_.tables("compartment")) {
             core::compartment_config c;
             bus_lock lock;
@@ -495,7 +524,7 @@ private:
                     s.wrong("input", "contact = \"none\" has no input; remove one of them");
                 }
                 if (const auto* board = check_channel(s, "input", *input, false)) {
-                    inputs[std::pair(input->board, input->channel)].push_back(c.number);
+                    inputs_[std::pair(input->board, input->channel)].push_back(c.number);
                     c.contact_board = board->index;
                     c.contact_channel = input->channel - 1;
                     lock.contact_board = boards_.at(input->board).second == bus ? board->index : -1;
@@ -510,7 +539,7 @@ private:
         if (out_.cabinet.compartments.empty()) {
             errors_.push_back({0, "compartment", "at least one [[compartment]] is wanted"});
         }
-        for (const auto& [channel, doors] : inputs) {
+        for (const auto& [channel, doors] : inputs_) {
             if (doors.size() < 2) {
                 continue;
             }
@@ -597,6 +626,7 @@ private:
     std::map<std::string, std::string> profile_files_;                 // by the profile's name
     std::map<std::string, std::pair<bus_board, std::string>> boards_;  // and its bus
     std::map<std::pair<std::string, int>, std::string> relays_;        // and what each drives
+    std::map<std::pair<std::string, int>, std::vector<int>> inputs_;   // and whose contacts are there
     lock_limits limits_;
 };
 

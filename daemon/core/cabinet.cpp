@@ -13,6 +13,7 @@
 #include "daemon/core/grants.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"
+#include "daemon/core/sensors.hpp"
 #include "daemon/core/staff.hpp"
 #include "daemon/core/timekeeping.hpp"
 #include "daemon/core/work.hpp"
@@ -196,6 +197,7 @@ void advance(work& w) {
         advance_throttles(w);
         advance_sessions(w);
         advance_first_grants(w);
+        advance_sensors(w);
         say_counted_refusals(w);
         say_facts(w);
     } while (w.rows.size() != said);
@@ -270,6 +272,10 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
     }
     ledger_broken_ = !ledger_holds(past, state_.d.m);
     leave_out_removed(config_, state_.d);
+    std::erase_if(state_.d.sensors, [&](const auto& entry) {
+        return std::none_of(config_.sensors.begin(), config_.sensors.end(),
+                            [&](const auto& wired) { return wired.kind == entry.first; });
+    });
     state_.l.boards.resize(config_.boards.size());
 }
 
@@ -323,6 +329,16 @@ void cabinet::learn(moment now, const input& in) {
             }
             watch(state_, c.number, open, inputs->at_ms);
         }
+        for (const auto& s : config_.sensors) {
+            if (s.board != inputs->board) {
+                continue;
+            }
+            const bool level = ((inputs->bits >> static_cast<unsigned>(s.channel)) & 1U) != 0;
+            auto& reads = l.sensors[s.kind];
+            if (!reads.known || reads.open != (level == s.trouble_level)) {
+                reads = {true, level == s.trouble_level, inputs->at_ms, !reads.known};
+            }
+        }
     } else if (const auto* report = std::get_if<pulse_report>(&in)) {
         take(state_, now, config_.rules, *report);
     } else if (std::holds_alternative<stop>(in)) {
@@ -345,6 +361,11 @@ void cabinet::learn(moment now, const input& in) {
             for (const auto& c : config_.compartments) {
                 if (c.contact_board == board->board) {
                     l.contacts.erase(c.number);  // what it said before the gap is no proof of anything
+                }
+            }
+            for (const auto& s : config_.sensors) {
+                if (s.board == board->board) {
+                    l.sensors.erase(s.kind);
                 }
             }
         }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/crypto.hpp"
@@ -29,6 +30,17 @@ struct compartment_config {
     int contact_board = 0;
     int contact_channel = 0;   // 0-based bit of inputs_report
     bool closed_level = true;  // the bit while the door is shut
+};
+
+// What an input of a board tells besides doors. One of each: their alarms are `mains` and `tamper`.
+enum class sensor_kind : std::uint8_t { mains, tamper };
+[[nodiscard]] std::string_view name(sensor_kind kind);
+
+struct sensor_config {
+    sensor_kind kind = sensor_kind::mains;
+    int board = 0;
+    int channel = 0;             // 0-based bit of inputs_report
+    bool trouble_level = false;  // the bit while mains are gone, or the cabinet's inside is open
 };
 
 // For which openings by act `open` two grants with different `sub` are wanted within two minutes.
@@ -68,6 +80,7 @@ struct cabinet_config {
     std::string version;  // of lockerd
     std::vector<std::string> boards;
     std::vector<compartment_config> compartments;
+    std::vector<sensor_config> sensors;
     policy rules;
     std::vector<secret256> cabinet_keys;  // one, or two while a rotation lasts
     key_ring ring;                        // from the file; a later version that came as a grant goes before it

@@ -69,6 +69,10 @@ std::string encode_row(const staff_record& s) {
                             {"forgotten", s.forgotten}});
 }
 
+std::string encode_row(const sensor& s) {
+    return serialize(object{{"trouble", s.trouble}, {"since", s.since_ms}});
+}
+
 std::string encode_row(const roster& r) {
     return serialize(object{{"version", r.version}, {"staff", members_json(r.members)}});
 }
@@ -310,6 +314,9 @@ std::int64_t number_key(std::string_view kind, const std::string& key) {
 std::string key_text(const std::string& key) {
     return key;
 }
+std::string key_text(sensor_kind key) {
+    return std::string(name(key));
+}
 template <typename Number>
 std::string key_text(Number key) {
     return std::to_string(key);
@@ -371,6 +378,7 @@ std::vector<state_write> difference(const durable& before, const durable& after)
     if (!sick(canary::suspension_in_memory)) {
         compare("staff", before.staff, after.staff, out);
     }
+    compare("sensor", before.sensors, after.sensors, out);
     if (before.ring != after.ring) {
         out.push_back({"document", "ring", encode(*after.ring)});
     }
@@ -401,6 +409,14 @@ durable load(const archive& a) {
     }
     for (const auto& [key, text] : a.all("staff")) {
         d.staff.emplace(key, decode_staff(text));
+    }
+    for (const auto kind : {sensor_kind::mains, sensor_kind::tamper}) {
+        if (const auto text = a.find("sensor", name(kind))) {
+            const row r("sensor", *text);
+            auto& s = d.sensors[kind];
+            r.get("trouble", s.trouble);
+            r.get("since", s.since_ms);
+        }
     }
     if (const auto text = a.find("document", "ring")) {
         d.ring = std::make_shared<const key_ring>(decode_ring(*text));

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/core/config.hpp"
 #include "daemon/core/throttle.hpp"
 #include "protocol/crypto.hpp"
 #include "protocol/grant.hpp"
@@ -100,6 +101,13 @@ struct staff_record {
     bool operator==(const staff_record&) const = default;
 };
 
+// Mains or tamper switch, as it was told last.
+struct sensor {
+    bool trouble = false;
+    std::int64_t since_ms = 0;  // wall
+    bool operator==(const sensor&) const = default;
+};
+
 struct meta {
     std::int64_t age = 0;  // at the last commit
     std::int64_t mono_ms = 0;
@@ -133,6 +141,7 @@ struct durable {
     std::map<std::int64_t, opening> openings;
     std::map<std::string, throttle, std::less<>> throttles;
     std::map<std::string, staff_record, std::less<>> staff;  // by number
+    std::map<sensor_kind, sensor> sensors;
     // Replaced as wholes, so that a draft of the state costs no copy of them. Never null.
     std::shared_ptr<const key_ring> ring = std::make_shared<const key_ring>();
     std::shared_ptr<const roster> people = std::make_shared<const roster>();
@@ -226,6 +235,7 @@ struct live {
     bool space_said = false;
     bool step_said = false;  // the trusted clock runs more than a day ahead of the floor: it waits for an `iat`
     std::map<int, contact> contacts;
+    std::map<sensor_kind, contact> sensors;     // open: trouble
     std::map<std::int64_t, progress> running;   // by opening
     std::map<std::uint64_t, session> sessions;  // by terminal
     std::map<int, first_grant> first_grants;    // by door

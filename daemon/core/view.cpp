@@ -111,6 +111,16 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
                                      : "The clock is not synchronised.",
                      "Check the network's time service and the clock's battery.");
     }
+    for (const auto& [kind, sensor] : w.s.d.sensors) {
+        if (sensor.trouble && kind == sensor_kind::mains) {
+            alarms.raise(alarms.topic().alarm("mains"), sensor.since_ms,
+                         "The mains are gone: the cabinet runs on its battery.",
+                         "Check the fuse and the supply; how long the battery lasts stands on it.");
+        } else if (sensor.trouble) {
+            alarms.raise(alarms.topic().alarm("tamper"), sensor.since_ms, "The inside of the cabinet stands open.",
+                         "Go there: see who works at it, and shut it.");
+        }
+    }
     if (w.s.d.m.ledger_broken_ms != 0) {
         alarms.raise(
             alarms.topic().alarm("ledger"), w.s.d.m.ledger_broken_ms,

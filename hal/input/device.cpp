@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <libevdev/libevdev.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -141,10 +142,12 @@ private:
                 listener_.key(e.code, e.value);
             }
         }
-        if (result == -EAGAIN) {
+        pollfd state{descriptor_.native_handle(), 0, 0};
+        const bool hung_up = ::poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+        if (result == -EAGAIN && !hung_up) {
             wait();
         } else {
-            lost(std::strerror(-result));
+            lost(hung_up ? "it is gone" : std::strerror(-result));
         }
     }
 

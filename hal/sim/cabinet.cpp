@@ -28,6 +28,9 @@ door* cabinet::find(int number) {
 }
 
 bool cabinet::input(int board, int channel) {
+    // Contacts that share an input are in series: one that is away from its rest is enough.
+    const auto driven = driven_.find({board, channel});
+    bool level = driven != driven_.end() && driven->second;
     for (auto& d : doors_) {
         if (d.wired.input_board != board || d.wired.input != channel) {
             continue;
@@ -35,10 +38,13 @@ bool cabinet::input(int board, int channel) {
         if (d.cut) {
             return false;
         }
-        const bool level = d.open != d.wired.closed_level;
-        return last_ < d.chatter_until ? (chance() & 1U) != 0 : level;
+        level = d.open != d.wired.closed_level;
+        level = last_ < d.chatter_until ? (chance() & 1U) != 0 : level;
+        if (level != d.wired.closed_level) {
+            return level;
+        }
     }
-    return false;
+    return level;
 }
 
 void cabinet::push_shut(door& d) {
@@ -60,7 +66,7 @@ void cabinet::step(door& d, std::int64_t now, bool coil) {
     } else if (d.coil_since < 0) {
         d.coil_since = now;
     }
-    const bool pulls = d.coil_since >= 0 && now - d.coil_since >= d.wired.pull_ms && !d.jammed;
+    const bool pulls = d.coil_since >= 0 && now - d.coil_since >= d.wired.pull_ms + d.slower_ms && !d.jammed;
     if (pulls && !d.open && d.moves_at < 0) {
         d.latched = false;
         ++d.openings;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hal/sim/config.hpp"
@@ -20,6 +22,7 @@ struct door {
     int openings = 0;                // how often it was released, for tests that count
     // faults
     bool jammed = false;            // the latch does not let go
+    std::int64_t slower_ms = 0;     // its latch wants the coil for so much longer
     bool cut = false;               // the contact's cable is cut: the input reads off
     bool welded = false;            // its relay sticks at the next pulse: the coil stays on
     std::int64_t self_shut_ms = 0;  // the door falls shut so long after it sprang open
@@ -49,6 +52,7 @@ public:
         }
     }
     [[nodiscard]] bool input(int board, int channel);
+    void drive(int board, int channel, bool on) { driven_[{board, channel}] = on; }
     [[nodiscard]] std::vector<door>& doors() { return doors_; }
     [[nodiscard]] door* find(int number);
     void push_shut(door& d);
@@ -58,6 +62,7 @@ private:
     void step(door& d, std::int64_t now, bool coil);
     std::uint64_t chance();
     std::vector<door> doors_;
+    std::map<std::pair<int, int>, bool> driven_;
     std::int64_t last_ = 0;
     std::int64_t push_after_ms_;
     std::uint64_t seed_;

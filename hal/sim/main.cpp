@@ -74,11 +74,13 @@ private:
         if (pulled_) {
             return out;
         }
+        int answers = 0;
         for (std::size_t i = 0; i < boards_.size(); ++i) {
             auto& b = boards_[i];
             if (b.config().address != address) {
                 continue;
             }
+            const auto earlier = out.pdu;
             const auto was_on = coils(i);
             out.pdu = b.answer(pdu, now(), [&](int channel) { return doors_.input(static_cast<int>(i), channel); });
             const auto is_on = coils(i);
@@ -88,6 +90,9 @@ private:
                     d.energised_us = monotonic_us();
                 }
             }
+            answers += out.pdu ? 1 : 0;
+            out.pdu = out.pdu ? out.pdu : earlier;
+            out.collided = answers > 1;
             out.turnaround_us = b.config().turnaround_us;
             out.late_ms = b.late_ms;
             out.wrong_crc = b.wrong_crc;
@@ -160,6 +165,8 @@ private:
             door_of(o).jammed = on;
         } else if (kind == "cut") {
             door_of(o).cut = on;
+        } else if (kind == "slow") {
+            door_of(o).slower_ms = on ? (ms > 0 ? ms : 200) : 0;
         } else if (kind == "bounce") {
             door_of(o).self_shut_ms = on ? (ms > 0 ? ms : 500) : 0;
         } else if (kind == "weld") {
@@ -188,9 +195,22 @@ private:
             }
         } else {
             throw std::runtime_error(
-                "kind: jam, cut, bounce, weld (door), silent, crc, echo, lost_reply, garbage, late (board), pull or "
+                "kind: jam, cut, bounce, slow, weld (door), silent, crc, echo, lost_reply, garbage, late (board), pull "
+                "or "
                 "unplug (line)");
         }
+    }
+
+    // An input that belongs to no door: mains, a tamper switch.
+    void set_input(const object& o) {
+        const auto& b = board_of(o);
+        const auto channel = o.at("channel").as_int64();
+        if (channel < 1 || channel > b.config().inputs) {
+            throw std::runtime_error(
+                fmt::format("channel: board {} has inputs 1 to {}", b.config().address, b.config().inputs));
+        }
+        doors_.drive(static_cast<int>(&b - boards_.data()), static_cast<int>(channel) - 1,
+                     !o.contains("on") || o.at("on").as_bool());
     }
 
     object obey(const object& o) {
@@ -215,8 +235,10 @@ private:
             fault(o);
         } else if (what == "power") {
             board_of(o).power_cycle();
+        } else if (what == "input") {
+            set_input(o);
         } else {
-            throw std::runtime_error("do: status, push, pull, put, take, fault or power");
+            throw std::runtime_error("do: status, push, pull, put, take, fault, power or input");
         }
         return {{"ok", true}};
     }
@@ -293,12 +315,18 @@ int main(int argc, char** argv) {
     put->add_option("door", door, "The number on the door")->required();
     put->add_option("content", content, "What")->capture_default_str();
     put->callback([&] { request = {{"do", "put"}, {"door", door}, {"content", content}}; });
+    int channel = 0;
+    auto* input = app.add_subcommand("input", "Drive an input that belongs to no door: mains, a tamper switch");
+    input->add_option("board", board, "The board's address")->required();
+    input->add_option("channel", channel, "Its input, from 1")->required();
+    input->add_flag("--off", off, "No level");
+    input->callback([&] { request = {{"do", "input"}, {"board", board}, {"channel", channel}, {"on", !off}}; });
     auto* fault = app.add_subcommand("fault", "Switch a fault on or off");
-    fault->add_option("kind", kind, "jam cut bounce weld | silent crc echo lost_reply garbage late | pull unplug")
+    fault->add_option("kind", kind, "jam cut bounce slow weld | silent crc echo lost_reply garbage late | pull unplug")
         ->required();
     fault->add_option("--door", door, "For faults of a door");
     fault->add_option("--board", board, "For faults of a board: its address");
-    fault->add_option("--ms", ms, "For bounce and late; 0: 500 and 200")->check(CLI::Range(0, 60'000));
+    fault->add_option("--ms", ms, "For bounce, slow and late; 0: 500, 200 and 200")->check(CLI::Range(0, 60'000));
     fault->add_flag("--off", off, "Mend it");
     fault->callback([&] {
         request = {{"do", "fault"}, {"kind", kind}, {"on", !off}, {"door", door}, {"board", board}, {"ms", ms}};

@@ -164,6 +164,12 @@ private:
         const std::uint16_t sum = static_cast<std::uint16_t>(crc16(answer) ^ (s.wrong_crc ? 0x5555U : 0U));
         answer.push_back(static_cast<std::uint8_t>(sum & 0xFFU));
         answer.push_back(static_cast<std::uint8_t>(sum >> 8U));
+        if (s.collided) {  // one sends a bit or two behind the other, and both pull the line
+            for (std::size_t i = 0; i < answer.size(); ++i) {
+                answer[i] =
+                    static_cast<std::uint8_t>(answer[i] & (answer[i] << 1U | (i > 0 ? answer[i - 1] >> 7U : 1U)));
+            }
+        }
         for (int i = 0; i < s.garbage; ++i) {
             answer.insert(answer.begin(), static_cast<std::uint8_t>(0xA5 + i));
         }
@@ -264,7 +270,7 @@ private:
 
     void answer(const ptr& s) {
         const served r = serve_(s->header[6], s->body);
-        if (!r.pdu) {
+        if (!r.pdu || r.collided) {  // the gateway hears no frame
             return;
         }
         const std::size_t length = r.pdu->size() + 1;

@@ -18,6 +18,8 @@ struct served {
     int late_ms = 0;
     bool wrong_crc = false;
     int garbage = 0;
+    // Two boards answered at once: what is heard is neither's.
+    bool collided = false;
 };
 using serve = std::function<served(int address, const bytes& pdu)>;
 

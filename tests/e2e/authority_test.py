@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import pathlib
-import re
+
 import resource
 import shutil
 import signal
@@ -18,8 +18,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cabinet_kit import BIN, rfc3339, wait_for
+from cabinet_kit import rfc3339, wait_for
 from datetime import datetime, timedelta, timezone
+from preload import preload
 
 COLLECTOR = ["collect_intake", "deposit_return", "settle", "move"]
 
@@ -42,13 +43,7 @@ class WrongWorld:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        source = pathlib.Path(__file__).with_name("wrong_world.c")
-        library = self.folder / "wrong_world.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-        # A sanitizer's runtime wants to be the first of all libraries.
-        needed = subprocess.run(["ldd", BIN / "lockerd"], capture_output=True, text=True, check=True).stdout
-        first = re.findall(r"lib[at]san\.so\S* => (\S+)", needed)
-        self.environment = {"LD_PRELOAD": ":".join([*first, str(library)]), "WRONG_WORLD": str(self.folder)}
+        self.environment = {**preload("wrong_world.c", self.folder), "WRONG_WORLD": str(self.folder)}
 
     def set(self, name, text=""):
         (self.folder / name).write_text(text)

@@ -64,6 +64,47 @@ def test_lines_and_profiles_that_are_wrong(stand):
     assert lockerd("--check-config", s.config).returncode == 0
 
 
+def test_a_front_that_is_wrong(stand):
+    wrong = '''
+[[input]]
+name = "keypad"
+kind = "keypad"
+serial = "/dev/ttyS9"
+[[input]]
+name = "keypad"
+kind = "scanner"
+device = "/dev/input/event3"
+baud = 9600
+layout = "xx"
+[[input]]
+name = "two"
+kind = "scanner"
+serial = "line.tty"
+trigger_ms = 1000
+[[output]]
+name = "buzzer"
+relay = { board = "A", channel = 1 }
+yes = [150]
+no = [200, 9999]
+wait = "short"
+[[sensor]]
+kind = "mains"
+input = { board = "A", channel = 1 }
+trouble = "off"
+[[sensor]]
+kind = "mains"
+input = { board = "A", channel = 7 }
+'''
+    s = stand(start=False, more=wrong)
+    done = lockerd("--check-config", s.config)
+    assert done.returncode == 78
+    for wanted in ("a keypad is a USB-HID keyboard", 'input "keypad" stands twice', "baud belongs to a serial scanner", "input.layout",
+                   'bus "line1" uses this line', 'only model = "gm65"', "output.relay: door 1 is on this channel already",
+                   "output.yes: 150:", "output.no: a list of at most 9", "output.wait: a list", "sensor.input: door 1's contact",
+                   "there is one mains already", "sensor.trouble"):
+        assert wanted in done.stderr, (wanted, done.stderr)
+
+
 def test_keys_from_credentials(stand, monkeypatch):
     s = stand(start=False)
     good = s.config.read_text()

@@ -61,6 +61,10 @@ std::uint32_t hardware::inputs(std::size_t board) const {
         }
         bits |= shut == d.closed_level ? 1U << d.channel : 0U;
     }
+    if (board == 0) {
+        bits |= mains_gone ? 0U : 1U << mains_channel;
+        bits |= inside_open ? 1U << tamper_channel : 0U;
+    }
     return bits;
 }
 

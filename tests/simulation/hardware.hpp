@@ -26,6 +26,9 @@ struct door {
     std::set<std::string> papers;  // deposits whose papers lie in it
 };
 
+inline constexpr int mains_channel = 8;   // of the first board: on while there are mains …
+inline constexpr int tamper_channel = 9;  // … and while the cabinet's inside is open
+
 struct relay_board {
     bool silent = false;
     bool dropped = false;  // its relays, since the line was opened
@@ -40,6 +43,8 @@ public:
     std::vector<door> doors;
     std::vector<relay_board> boards;
     bool line_pulled = false;
+    bool mains_gone = false;  // inputs 8 and 9 of the first board
+    bool inside_open = false;
     int pulse_replies_lost = 0;  // per mille
     void forget_drops() {
         for (auto& b : boards) {

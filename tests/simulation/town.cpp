@@ -93,13 +93,15 @@ void town::build() {
     locker::board_profile profile;
     profile.name = "simulated";
     profile.relays = 9;  // the last one of the first board is the buzzer's
-    profile.inputs = 8;
+    profile.inputs = 10;
     profile.pulse_max_units = 30;
     locker::bus_settings bus;
     bus.line.name = "line";
     locker::core::cabinet_config config;
     config.id = cabinet_id;
     config.name = "simulated";
+    config.sensors = {{locker::core::sensor_kind::mains, 0, mains_channel, false},
+                      {locker::core::sensor_kind::tamper, 0, tamper_channel, true}};
     config.version = "sim";
     config.cabinet_keys = {locker::secret256(key_)};
     locker::issuer_key issuer{"portal", locker::ed25519_public(seed_), {}};
@@ -269,6 +271,11 @@ void town::check_retained() {
         const auto o = boost::json::parse(at->second).as_object();
         if (!d.papers.empty() && o.at("use").as_string() == "vacant") {
             throw violation("I10 compartment " + std::to_string(d.number) + " is shown vacant, and papers lie in it");
+        }
+    }
+    for (const auto* alarm : {"alarm/mains", "alarm/tamper"}) {
+        if (broker_.retained.count(alarm) != 0) {
+            throw violation(std::string("I5 what is over is still retained: ") + alarm);
         }
     }
     const auto status = broker_.retained.find("status");

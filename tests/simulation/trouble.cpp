@@ -18,7 +18,25 @@ using contact = door::contact;
 }  // namespace
 
 actor town::trouble() {
-    static const std::array<fault, 20> faults{{
+    static const std::array<fault, 22> faults{{
+        {"mains_gone", &swarm::boards,
+         [](town& t, std::int64_t lasts) {
+             t.hardware_.mains_gone = true;
+             t.hardware_.touch();
+             t.world_.after(lasts, [&t] {
+                 t.hardware_.mains_gone = false;
+                 t.hardware_.touch();
+             });
+         }},
+        {"inside_open", &swarm::contacts,
+         [](town& t, std::int64_t lasts) {
+             t.hardware_.inside_open = true;
+             t.hardware_.touch();
+             t.world_.after(t.world_.rng.chance(300) ? 300 : lasts, [&t] {
+                 t.hardware_.inside_open = false;
+                 t.hardware_.touch();
+             });
+         }},
         {"front_unplugged", &swarm::boards, [](town& t, std::int64_t lasts) { t.process_->front.unplug(lasts); }},
         {"front_flooded", &swarm::clumsy, [](town& t, std::int64_t) { t.process_->front.flood(); }},
         {"line_pulled", &swarm::line,
@@ -187,7 +205,7 @@ void town::end_trouble() {
     world_.cuts.clear();
     swarm_ = {};
     peaceful_ = true;
-    hardware_.line_pulled = false;
+    hardware_.line_pulled = hardware_.mains_gone = hardware_.inside_open = false;
     for (auto& b : hardware_.boards) {
         b.silent = false;
         b.garbled = b.mute = 0;
