@@ -9,16 +9,20 @@ namespace locker {
 namespace {
 
 constexpr std::array<std::string_view, event_type_count> names{
-    "deposit.reserved",      "deposit.deposited",     "deposit.confirmed",    "deposit.retrieved",
-    "deposit.cancelled",     "deposit.expired",       "deposit.overdue",      "deposit.reminder",
-    "deposit.reclaimed",     "deposit.moved",         "opening.authorised",   "opening.opened",
-    "opening.closed",        "opening.jammed",        "opening.interrupted",  "opening.unknown",
-    "credential.refused",    "credential.locked_out", "credential.suspended", "credential.revoked",
-    "staff.signed_in",       "staff.signed_out",      "door.forced",          "door.held_open",
-    "lock.quarantined",      "lock.released",         "compartment.disabled", "compartment.enabled",
-    "compartment.suspected", "compartment.settled",   "board.lost",           "board.recovered",
-    "input.changed",         "clock.trusted",         "clock.untrusted",      "clock.stepped",
-    "storage.low",           "storage.failed",        "daemon.started",       "daemon.stopping",
+    "deposit.reserved",     "deposit.deposited",   "deposit.confirmed",
+    "deposit.retrieved",    "deposit.cancelled",   "deposit.expired",
+    "deposit.overdue",      "deposit.reminder",    "deposit.reclaimed",
+    "deposit.moved",        "opening.authorised",  "opening.opened",
+    "opening.closed",       "opening.jammed",      "opening.interrupted",
+    "opening.unknown",      "credential.refused",  "credential.locked_out",
+    "credential.suspended", "credential.revoked",  "staff.signed_in",
+    "staff.signed_out",     "door.forced",         "door.held_open",
+    "lock.quarantined",     "lock.released",       "lock.worn",
+    "compartment.disabled", "compartment.enabled", "compartment.suspected",
+    "compartment.settled",  "board.lost",          "board.recovered",
+    "input.changed",        "clock.trusted",       "clock.untrusted",
+    "clock.stepped",        "storage.low",         "storage.failed",
+    "daemon.started",       "daemon.stopping",
 };
 
 }  // namespace
@@ -59,6 +63,9 @@ std::string encode(const event_data& data) {
     put("after", data.after);
     put("open_ms", data.open_ms);
     put("out_ms", data.out_ms);
+    put("recent_ms", data.recent_ms);
+    put("usual_ms", data.usual_ms);
+    put("retries", data.retries);
     put("bounced", data.bounced);
     put("recovered", data.recovered);
     put("unseen", data.unseen);

@@ -36,6 +36,7 @@ enum class event_type : std::uint8_t {
     door_held_open,
     lock_quarantined,
     lock_released,
+    lock_worn,
     compartment_disabled,
     compartment_enabled,
     compartment_suspected,
@@ -51,7 +52,7 @@ enum class event_type : std::uint8_t {
     daemon_started,
     daemon_stopping,
 };
-inline constexpr std::size_t event_type_count = 40;
+inline constexpr std::size_t event_type_count = 41;
 
 // "deposit.reserved"; the CloudEvents type is "locker." before it.
 [[nodiscard]] std::string_view name(event_type type);
@@ -79,6 +80,9 @@ struct event_data {
     std::optional<std::int64_t> after;                // the opening this one follows
     std::optional<std::int64_t> open_ms;              // how long the door was open
     std::optional<std::int64_t> out_ms;               // how long a board did not answer
+    std::optional<std::int64_t> recent_ms;            // from pulse to door, over a lock's last openings …
+    std::optional<std::int64_t> usual_ms;             // … and as it was learnt
+    std::optional<std::int64_t> retries;              // pulses beyond the first, so far
     std::optional<bool> bounced;                      // shut again within the bounce time: nothing changed
     std::optional<bool> recovered;                    // found after a restart
     std::optional<bool> unseen;                       // shut while nobody watched

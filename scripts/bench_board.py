@@ -196,6 +196,18 @@ def run_ledger(report, options):
     burst(report)
 
 
+def run_locks(report, options):
+    said = subprocess.run([str(BIN.parent / "tests" / "lock_bench"), str(options.seeds), str(options.years)],
+                          check=True, capture_output=True, text=True).stdout
+    v = json.loads(said)
+    report.conditions(f"locks: the model of tests/bench/lock_model.hpp; {v['worn_locks']} locks that wear out within 3,000 cycles, "
+                      f"{v['healthy_lock_years']} lock-years of healthy ones ({v['healthy_cycles']} cycles); seeds from 1")
+    report.row("locks.not_told_before_first_jam", 1 - v["told_before_the_first_jam"] / v["worn_locks"], "share", 0.1)
+    report.row("locks.not_told_before_first_retry", 1 - v["told_before_the_first_retry"] / v["worn_locks"], "share", 0.1)
+    report.row("locks.false_alarms", v["false_alarms"] / v["healthy_lock_years"] * 100, "in 100 lock-years", 1)
+    report.row("locks.life_left_when_told_median", v["lead_median"], "share", 1)
+
+
 def burst(report):
     """A thousand events while the broker was away, through a real broker to a real client, in order."""
     cabinet = Cabinet(96, 115200)

@@ -2,6 +2,8 @@
 
 #include <tuple>
 
+#include "daemon/core/locks.hpp"
+
 namespace locker::core {
 
 bool allocatable(const work& w, const compartment& c) {
@@ -23,7 +25,9 @@ int allocate(const work& w, const wish& wanted) {
     std::size_t vacant = 0;
     const compartment* best = nullptr;
     const auto rank = [&](const compartment& c) {
-        return std::tuple(w.configured(c.number).size, c.last_used, c.number);
+        const auto lock = w.s.d.locks.find(c.number);
+        const bool worn = lock != w.s.d.locks.end() && is_worn(lock->second);  // spared, while another will do
+        return std::tuple(worn, w.configured(c.number).size, c.last_used, c.number);
     };
     for (const auto& [number, c] : w.s.d.compartments) {
         if (!allocatable(w, c)) {

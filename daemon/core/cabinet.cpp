@@ -11,6 +11,7 @@
 #include "daemon/core/deposits.hpp"
 #include "daemon/core/doors.hpp"
 #include "daemon/core/grants.hpp"
+#include "daemon/core/locks.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/rows.hpp"
 #include "daemon/core/sensors.hpp"
@@ -58,6 +59,19 @@ void refuse_request(work& w, const input& in, const refusal& why) {
 verdict obey(work& w, const ops_order& order) {
     if (order.what == ops_order::deed::lift_suspension) {
         return lift_suspension(w, order.text, "");
+    }
+    if (order.what == ops_order::deed::lock_renewed) {
+        const auto lock = w.s.d.locks.find(order.number);
+        if (w.s.d.compartments.count(order.number) == 0) {
+            return refusal{error_code::unknown_compartment, fmt::format("there is no door {}", order.number)};
+        }
+        if (lock != w.s.d.locks.end()) {
+            const bool said = lock->second.said;
+            lock->second = {};
+            lock->second.said = said;  // … and now it is over
+            say_wear(w, order.number);
+        }
+        return fmt::format(R"({{"renewed":{}}})", order.number);
     }
     int count = 0;
     for (auto& [n, c] : w.s.d.compartments) {
@@ -233,6 +247,7 @@ void leave_out_removed(const cabinet_config& config, durable& d) {
                 "compartment {} is not in the configuration, but {}; put it back into the configuration and settle it",
                 number, c.deposit.empty() ? "something may lie in it" : "holds deposit " + c.deposit));
         }
+        d.locks.erase(number);
         std::erase_if(d.openings, [n = number](const auto& o) { return o.second.compartment == n; });
         std::erase_if(d.deposits, [n = number](const auto& one) { return one.second.compartment == n; });
         return true;
@@ -606,6 +621,10 @@ void cabinet::fill_outbox(effects& out) {
     if (sick(canary::mark_without_ack)) {
         state_.d.m.published = sent_;
     }
+}
+
+std::string cabinet::health(moment now) const {
+    return health_json(work(config_, past_, state_, now, age(now)));
 }
 
 std::string cabinet::snapshot(moment now) const {

@@ -46,6 +46,8 @@ public:
 
     // For status displays; JSON, the same as the snapshot command's result.
     [[nodiscard]] std::string snapshot(moment now) const;
+    // How every lock ages; JSON.
+    [[nodiscard]] std::string health(moment now) const;
     [[nodiscard]] const state& view() const { return state_; }
     [[nodiscard]] const cabinet_config& config() const { return config_; }
 

@@ -5,6 +5,7 @@
 #include "daemon/core/allocation.hpp"
 #include "daemon/core/doors.hpp"
 #include "daemon/core/grants.hpp"
+#include "daemon/core/locks.hpp"
 #include "daemon/core/replies.hpp"
 #include "hal/ports/canary.hpp"
 #include "protocol/limits.hpp"
@@ -65,6 +66,12 @@ void seen_open(work& w, opening& o, bool recovered) {
         w.say(event_type::lock_released, subject_of(o.compartment), data);
     }
     w.count("openings.opened");
+    if (!recovered && run != w.s.l.running.end()) {
+        const auto& p = run->second;
+        const bool timed = p.pulsed_at >= 0 && p.seen_open >= p.pulsed_at && !o.late;
+        learn_opening(w.s.d.locks[o.compartment], timed ? p.seen_open - p.pulsed_at : -1, p.attempts);
+        say_wear(w, o.compartment);
+    }
     finish_opening(w, o, std::nullopt);
 }
 
@@ -217,6 +224,8 @@ void conclude_jammed(work& w, opening& o) {
     w.say(sick(canary::jammed_is_called_opened) ? event_type::opening_opened : event_type::opening_jammed,
           subject_of(o.compartment), data_of(o, d));
     w.count("openings.jammed");
+    learn_jam(w.s.d.locks[o.compartment]);
+    say_wear(w, o.compartment);
     c.last_used = w.age;
     ++c.jams;
     if (c.lock == lock_state::ok) {
@@ -314,6 +323,7 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     c.last_used = w.age;
     w.say(event_type::opening_closed, subject_of(c.number), data);
     if (bounced && !unseen) {
+        ++w.s.d.locks[c.number].bounces;
         if (d != nullptr && o.issue && d->spent_issue == o.issue && d->issue_next == *o.issue + 1 && d->retrievable()) {
             d->spent_issue.reset();
             d->issue_next = *o.issue;
@@ -502,6 +512,7 @@ void take(state& s, moment now, const policy& rules, const pulse_report& report)
     p.waiting_report = false;
     p.held_back = report.result == pulse_result::held_back;
     p.watch_until = now.mono_ms + rules.open_within;
+    p.pulsed_at = report.result == pulse_result::done ? report.at_ms : -1;
     switch (report.result) {
         case pulse_result::done:
             p.maybe_pulsed = true;

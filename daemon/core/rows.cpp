@@ -69,6 +69,20 @@ std::string encode_row(const staff_record& s) {
                             {"forgotten", s.forgotten}});
 }
 
+std::string encode_row(const lock_health& l) {
+    return serialize(object{{"cycles", l.cycles},
+                            {"retries", l.retries},
+                            {"jams", l.jams},
+                            {"bounces", l.bounces},
+                            {"learnt", l.learnt},
+                            {"usual", l.usual_us},
+                            {"recent", l.recent_us},
+                            {"sum", l.sum},
+                            {"worn", l.worn},
+                            {"said", l.said},
+                            {"said_ms", l.said_ms}});
+}
+
 std::string encode_row(const sensor& s) {
     return serialize(object{{"trouble", s.trouble}, {"since", s.since_ms}});
 }
@@ -302,6 +316,23 @@ meta decode_meta(const std::string& text) {
     return m;
 }
 
+lock_health decode_lock(const std::string& text) {
+    const row r("lock", text);
+    lock_health l;
+    r.get("cycles", l.cycles);
+    r.get("retries", l.retries);
+    r.get("jams", l.jams);
+    r.get("bounces", l.bounces);
+    r.get("learnt", l.learnt);
+    r.get("usual", l.usual_us);
+    r.get("recent", l.recent_us);
+    r.get("sum", l.sum);
+    r.get("worn", l.worn);
+    r.get("said", l.said);
+    r.get("said_ms", l.said_ms);
+    return l;
+}
+
 std::int64_t number_key(std::string_view kind, const std::string& key) {
     std::int64_t n = 0;
     const auto [at, error] = std::from_chars(key.data(), key.data() + key.size(), n);
@@ -378,6 +409,7 @@ std::vector<state_write> difference(const durable& before, const durable& after)
     if (!sick(canary::suspension_in_memory)) {
         compare("staff", before.staff, after.staff, out);
     }
+    compare("lock", before.locks, after.locks, out);
     compare("sensor", before.sensors, after.sensors, out);
     if (before.ring != after.ring) {
         out.push_back({"document", "ring", encode(*after.ring)});
@@ -396,6 +428,9 @@ durable load(const archive& a) {
     for (const auto& [key, text] : a.all("compartment")) {
         const auto number = static_cast<int>(number_key("compartment", key));
         d.compartments.emplace(number, decode_compartment(number, text));
+    }
+    for (const auto& [key, text] : a.all("lock")) {
+        d.locks.emplace(static_cast<int>(number_key("lock", key)), decode_lock(text));
     }
     for (const auto& [key, text] : a.all("deposit")) {
         d.deposits.emplace(key, decode_deposit(key, text));

@@ -101,6 +101,22 @@ struct staff_record {
     bool operator==(const staff_record&) const = default;
 };
 
+// What a lock's openings tell of it. Latency: from the board's acknowledgement of a pulse to the door seen open.
+struct lock_health {
+    std::int64_t cycles = 0;   // openings that were seen
+    std::int64_t retries = 0;  // pulses beyond the first
+    std::int64_t jams = 0;
+    std::int64_t bounces = 0;  // doors that fell shut again at once
+    std::int64_t learnt = 0;   // openings that the usual latency comes from
+    std::int64_t usual_us = 0;
+    std::int64_t recent_us = 0;
+    std::int64_t sum = 0;  // see locks.cpp
+    bool worn = false;
+    bool said = false;         // that it is worn …
+    std::int64_t said_ms = 0;  // … and when, wall time
+    bool operator==(const lock_health&) const = default;
+};
+
 // Mains or tamper switch, as it was told last.
 struct sensor {
     bool trouble = false;
@@ -142,6 +158,7 @@ struct durable {
     std::map<std::string, throttle, std::less<>> throttles;
     std::map<std::string, staff_record, std::less<>> staff;  // by number
     std::map<sensor_kind, sensor> sensors;
+    std::map<int, lock_health> locks;  // by compartment
     // Replaced as wholes, so that a draft of the state costs no copy of them. Never null.
     std::shared_ptr<const key_ring> ring = std::make_shared<const key_ring>();
     std::shared_ptr<const roster> people = std::make_shared<const roster>();
@@ -189,6 +206,7 @@ struct progress {
     bool armed = false;           // the contact was seen shut: from now on "open" proves the opening
     bool recovering = false;      // from before the start: no pulse, doors are read
     bool held_back = false;       // the lock's limits forbade the last pulse
+    std::int64_t pulsed_at = -1;  // monotonic: when the last pulse was acknowledged; -1: it was not
     std::int64_t seen_open = -1;  // monotonic: when the contact said so, whether or not that could be recorded; -1: not
     std::vector<warrant> warrants;
     std::vector<asker> askers;

@@ -62,6 +62,16 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
                          "Open it with a settle grant and look.");
         }
     }
+    for (const auto& [n, lock] : w.s.d.locks) {
+        if (lock.said) {
+            alarms.raise(
+                "worn", n, lock.said_ms,
+                fmt::format("The lock of door {} opens in {} ms, usually in {} ms, with {} retries so far: it may "
+                            "jam soon.",
+                            n, lock.recent_us / 1000, lock.usual_us / 1000, lock.retries),
+                "Clean, grease or change it before it jams; then `lockerctl health --renewed DOOR`.");
+        }
+    }
     for (const auto& [id, o] : w.s.d.openings) {
         if (o.held) {
             alarms.raise("held_open", o.compartment, o.opened_ms,

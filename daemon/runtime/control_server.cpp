@@ -126,7 +126,17 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             waiting[++entries] = s;
-            handlers.order(entries, lift ? ops_deed::lift : ops_deed::suspect, *text);
+            handlers.order(entries, lift ? ops_deed::lift : ops_deed::suspect, *text, 0);
+        } else if (*what == "renewed") {
+            const auto door = optional_integer(*request, "compartment", 1, limits::compartment_max);
+            if (!door || !*door) {
+                send(s, error_reply("", door ? malformed("compartment: the number on the door") : door.error(), ""));
+                return;
+            }
+            waiting[++entries] = s;
+            handlers.order(entries, ops_deed::renewed, "", static_cast<int>(**door));
+        } else if (*what == "health") {
+            send(s, ok_reply("", handlers.health()));
         } else if (*what == "status") {
             send(s, ok_reply("", handlers.status()));
         } else if (*what == "log") {
@@ -141,7 +151,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         } else if (*what == "watch") {
             s->watching = true;
         } else {
-            send(s, error_reply("", malformed("do: enter, status, log, watch, lift or suspect"), ""));
+            send(s, error_reply("", malformed("do: enter, status, health, log, watch, lift, suspect or renewed"), ""));
         }
     }
 

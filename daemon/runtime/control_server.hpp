@@ -2,9 +2,10 @@
 // that only its owner and group may open; one JSON object a line in, one out.
 //   {"do":"enter","via":"keypad","text":"123 456 789"} → a reply as over MQTT
 //   {"do":"enter","text":"4711#123456"} signs in for as long as the connection lasts; then "list", "next", "5", "out" …
-//   {"do":"lift","staff":"4711"} · {"do":"suspect","reason":"board replaced"}: by ops
-//   {"do":"status"} → {"ok":true,"result":{…}}   {"do":"log","from":1,"limit":200} → rows   {"do":"watch"} → events,
-//   one a line
+//   {"do":"lift","staff":"4711"} · {"do":"suspect","reason":"board replaced"} · {"do":"renewed","compartment":3}: by
+//   ops
+//   {"do":"status"} → {"ok":true,"result":{…}}   {"do":"health"} → locks   {"do":"log","from":1,"limit":200} → rows
+//   {"do":"watch"} → events, one a line
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,14 +16,15 @@
 
 namespace locker {
 
-enum class ops_deed : std::uint8_t { lift, suspect };
+enum class ops_deed : std::uint8_t { lift, suspect, renewed };
 
 struct control_handlers {
     // Gives the entry to the core; `answered(id, …)` follows. `terminal`: the connection, where staff sign in.
     std::function<void(std::uint64_t id, std::string via, std::string text, std::uint64_t terminal)> enter;
     std::function<void(std::uint64_t terminal)> gone;
-    std::function<void(std::uint64_t id, ops_deed what, std::string text)> order;
+    std::function<void(std::uint64_t id, ops_deed what, std::string text, int number)> order;
     std::function<std::string()> status;                                       // JSON
+    std::function<std::string()> health;                                       // JSON array
     std::function<std::string(std::uint64_t from, std::uint64_t limit)> rows;  // JSON array
 };
 

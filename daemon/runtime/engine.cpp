@@ -346,6 +346,7 @@ void engine::publish_metrics() {
                          {"broker", object{{"published", published_}}},
                          {"bus", std::move(buses)},
                          {"inputs", std::move(inputs)},
+                         {"locks", boost::json::parse(core_.health(clock_.now()))},
                          {"counters", std::move(counters)}};
     publish({topics(core_.config().id).metrics(), boost::json::serialize(metrics), 0, true, "", 0});
 }

@@ -74,6 +74,7 @@ public:
     void acknowledged(std::uint64_t sequence);
 
     [[nodiscard]] std::string status() const { return core_.snapshot(clock_.now()); }
+    [[nodiscard]] std::string health() const { return core_.health(clock_.now()); }
     [[nodiscard]] std::string rows(std::uint64_t from, std::uint64_t limit) const;
     [[nodiscard]] const core::cabinet& cabinet() const { return core_; }
     [[nodiscard]] const front& at_front() const { return front_; }

@@ -16,6 +16,19 @@ namespace asio = boost::asio;
 
 constexpr std::uint64_t low_space_bytes = 16ULL * 1024 * 1024;
 
+core::ops_order::deed deed_of(ops_deed what) {
+    using deed = core::ops_order::deed;
+    switch (what) {
+        case ops_deed::lift:
+            return deed::lift_suspension;
+        case ops_deed::suspect:
+            return deed::suspect_all;
+        case ops_deed::renewed:
+            return deed::lock_renewed;
+    }
+    return deed::suspect_all;
+}
+
 broker_settings with_will(broker_settings b) {
     b.will_payload = offline_status;
     return b;
@@ -54,13 +67,10 @@ runtime::runtime(settings given)
                                engine_.enter(id, via, std::move(text), terminal);
                            },
                            [this](std::uint64_t terminal) { engine_.terminal_gone(terminal); },
-                           [this](std::uint64_t id, ops_deed what, std::string text) {
-                               engine_.order({id,
-                                              what == ops_deed::lift ? core::ops_order::deed::lift_suspension
-                                                                     : core::ops_order::deed::suspect_all,
-                                              std::move(text)});
+                           [this](std::uint64_t id, ops_deed what, std::string text, int number) {
+                               engine_.order({id, deed_of(what), std::move(text), number});
                            },
-                           [this] { return engine_.status(); },
+                           [this] { return engine_.status(); }, [this] { return engine_.health(); },
                            [this](std::uint64_t from, std::uint64_t limit) { return engine_.rows(from, limit); }})),
       broker_(std::make_unique<paho_broker>(with_will(settings_.broker), ears())),
       engine_(settings_.cabinet, settings_.front, settings_.metrics_every_ms, clock_, store_, *broker_, *this) {

@@ -375,7 +375,7 @@ void bus_master::pulsed(const line_answer& answer, std::int64_t now) {
     if (contact_board >= 0) {
         turns_.watch(static_cast<int>(local(contact_board)), now + sending_.watch_ms);
     }
-    reports_.emplace_back(pulse_report{sending_.opening, sending_.attempt, result_of(answer.result)});
+    reports_.emplace_back(pulse_report{sending_.opening, sending_.attempt, result_of(answer.result), now});
 }
 
 // Presence as the turns see it, told at changes.

@@ -29,6 +29,7 @@ struct pulse_report {
     std::int64_t opening = 0;
     int attempt = 0;
     pulse_result result = pulse_result::not_sent;
+    std::int64_t at_ms = 0;  // monotonic, when the board's answer was complete
 };
 
 // All inputs of one board, bit 0 = channel 1. Sent at the first read after the board appeared, then at each change.
