@@ -40,6 +40,10 @@ secret256 staff_key(const key256& cabinet_key, std::string_view staff_number) {
     return derived(cabinet_key, "locker/staff/v1", staff_number);
 }
 
+secret256 wiring_signature(const key256& cabinet_key, std::string_view record) {
+    return derived(cabinet_key, "locker/wiring/v1", record);
+}
+
 std::uint32_t hotp8(byte_view key, std::uint64_t counter) {
     return hotp(key, counter) % 100'000'000U;
 }

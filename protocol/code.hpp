@@ -21,6 +21,9 @@ namespace locker {
 // HMAC-SHA-256(cabinet_key, "locker/staff/v1" || 0x00 || staff_number).
 [[nodiscard]] secret256 staff_key(const key256& cabinet_key, std::string_view staff_number);
 
+// Signs the record of a wiring: HMAC-SHA-256 under "locker/wiring/v1".
+[[nodiscard]] secret256 wiring_signature(const key256& cabinet_key, std::string_view record);
+
 // RFC 6238 with HMAC-SHA-1, T0 = 0, X = 30 s: six digits for a step.
 inline constexpr std::int64_t totp_period_s = 30;
 [[nodiscard]] std::uint32_t totp6(byte_view key, std::int64_t step);

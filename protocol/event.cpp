@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, event_type_count> names{
     "compartment.settled",  "board.lost",          "board.recovered",
     "input.changed",        "clock.trusted",       "clock.untrusted",
     "clock.stepped",        "storage.low",         "storage.failed",
-    "daemon.started",       "daemon.stopping",
+    "daemon.started",       "daemon.stopping",     "cabinet.wired",
 };
 
 }  // namespace
@@ -71,6 +71,8 @@ std::string encode(const event_data& data) {
     put("unseen", data.unseen);
     put("count", data.count);
     put("board", data.board);
+    put("record", data.record);
+    put("signature", data.signature);
     put("input", data.input);
     put("state", data.state);
     put("version", data.version);

@@ -51,8 +51,9 @@ enum class event_type : std::uint8_t {
     storage_failed,
     daemon_started,
     daemon_stopping,
+    cabinet_wired,
 };
-inline constexpr std::size_t event_type_count = 41;
+inline constexpr std::size_t event_type_count = 42;
 
 // "deposit.reserved"; the CloudEvents type is "locker." before it.
 [[nodiscard]] std::string_view name(event_type type);
@@ -88,6 +89,8 @@ struct event_data {
     std::optional<bool> unseen;                       // shut while nobody watched
     std::optional<std::int64_t> count;                // refusals that this row stands for
     std::optional<std::string> board;
+    std::optional<std::string> record;  // of a wiring: JSON, and its HMAC under the cabinet's key, hex
+    std::optional<std::string> signature;
     std::optional<std::string> input;  // mains | tamper
     std::optional<std::string> state;  // of that input: lost, present | open, closed
     std::optional<std::string> version;

@@ -337,6 +337,9 @@ name = "line1"
         self.sim = Process([BIN / "lockersim", "--config", self.folder / "sim.toml"], self.folder / "lockersim.log")
         wait_for(lambda: self._sim_answers(), what="the simulated cabinet")
 
+    def end_sim(self):
+        self.sim.end()
+
     def _sim_answers(self):
         if not self.sim.running():
             raise RuntimeError("lockersim ended: " + self.sim.text())
@@ -375,9 +378,9 @@ name = "line1"
 
     # ---- tools
 
-    def ctl(self, *args, check=True, program="lockerctl"):
+    def ctl(self, *args, check=True, program="lockerctl", seconds=60):
         env = {**os.environ, "LOCKERCTL_SOCKET": str(self.folder / "state" / "control.sock")}
-        done = subprocess.run([str(BIN / program), *[str(a) for a in args]], capture_output=True, text=True, env=env, timeout=60)
+        done = subprocess.run([str(BIN / program), *[str(a) for a in args]], capture_output=True, text=True, env=env, timeout=seconds)
         if check and done.returncode != 0:
             raise RuntimeError(f"{program} {args}: {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout.strip() if check else done

@@ -13,6 +13,7 @@
 #include "daemon/core/grants.hpp"
 #include "daemon/core/locks.hpp"
 #include "daemon/core/openings.hpp"
+#include "daemon/core/ops.hpp"
 #include "daemon/core/rows.hpp"
 #include "daemon/core/sensors.hpp"
 #include "daemon/core/staff.hpp"
@@ -54,32 +55,6 @@ void refuse_request(work& w, const input& in, const refusal& why) {
 }
 
 // ---- inputs that change the draft
-
-// By ops, on the board: it takes nothing away from anybody but time.
-verdict obey(work& w, const ops_order& order) {
-    if (order.what == ops_order::deed::lift_suspension) {
-        return lift_suspension(w, order.text, "");
-    }
-    if (order.what == ops_order::deed::lock_renewed) {
-        const auto lock = w.s.d.locks.find(order.number);
-        if (w.s.d.compartments.count(order.number) == 0) {
-            return refusal{error_code::unknown_compartment, fmt::format("there is no door {}", order.number)};
-        }
-        if (lock != w.s.d.locks.end()) {
-            const bool said = lock->second.said;
-            lock->second = {};
-            lock->second.said = said;  // … and now it is over
-            say_wear(w, order.number);
-        }
-        return fmt::format(R"({{"renewed":{}}})", order.number);
-    }
-    int count = 0;
-    for (auto& [n, c] : w.s.d.compartments) {
-        count += c.suspicion.empty() ? 1 : 0;
-        suspect(w, c, order.text);
-    }
-    return fmt::format(R"({{"suspected":{}}})", count);
-}
 
 void handle_request(work& w, const input& in) {
     if (const auto* e = std::get_if<entry>(&in)) {

@@ -47,10 +47,10 @@ struct terminal_gone {
 };
 // What ops order on the board, through the control socket.
 struct ops_order {
-    enum class deed : std::uint8_t { lift_suspension, suspect_all, lock_renewed };
+    enum class deed : std::uint8_t { lift_suspension, suspect_all, lock_renewed, record_wiring };
     std::uint64_t id = 0;  // answered by an entry_answer with the same id
     deed what = deed::lift_suspension;
-    std::string text;  // a staff number; a reason
+    std::string text;  // a staff number; a reason; a wiring's record
     int number = 0;    // of a door whose lock is new
 };
 struct clock_report {

@@ -112,6 +112,7 @@ std::string encode_row(const meta& m) {
                             {"restored", m.restored},
                             {"grants_before", m.grants_before_s},
                             {"cabinet", m.cabinet},
+                            {"wiring", m.wiring},
                             {"key_ids", boost::json::value_from(m.key_ids)}});
 }
 
@@ -306,6 +307,7 @@ meta decode_meta(const std::string& text) {
     r.get("grants_kept_until", m.grants_kept_until);
     r.get("restored", m.restored);
     r.get("cabinet", m.cabinet);
+    r.get("wiring", m.wiring);
     r.get("key_ids", m.key_ids);
     const auto bytes = from_hex(head);
     const auto key = bytes ? as_key(*bytes) : std::nullopt;

@@ -147,6 +147,7 @@ struct meta {
     std::int64_t grants_kept_until = 0;  // age: no used grant is forgotten before
     bool restored = false;               // not known yet which grants were used since the backup
     std::string cabinet;                 // whose database this is
+    std::string wiring;                  // digest of the record that the ledger has, hex
     std::vector<std::string> key_ids;    // of the cabinet keys at the last start
     bool operator==(const meta&) const = default;
 };

@@ -8,6 +8,7 @@
 
 #include "daemon/app/config.hpp"
 #include "daemon/ctl/client.hpp"
+#include "daemon/ctl/commission/commission.hpp"
 #include "daemon/ctl/ledger_view.hpp"
 #include "daemon/ctl/mint.hpp"
 #include "protocol/error.hpp"
@@ -352,6 +353,41 @@ int run(int argc, char** argv) {
     auto* check = app.add_subcommand("check-config", "Check a configuration file: all its mistakes at once");
     check->add_option("file", file, "The file")->capture_default_str();
     check->callback([&] { code = check_config(file, o.json); });
+
+    static locker::commission_options c;
+    bool verify = false;
+    auto* commission = app.add_subcommand(
+        "commission",
+        "Take a cabinet into service: find its boards, learn its wiring lock by lock, write its configuration. lockerd "
+        "must be stopped. Stopped and called again, it goes on where it was");
+    commission->add_option("--config", c.config, "The configuration: read, and written")->capture_default_str();
+    commission->add_option("--device", c.device, "The line, for a configuration without one: a serial device …");
+    commission->add_option("--tcp", c.tcp, "… or host:port");
+    commission->add_option("--baud", c.baud, "Of that device")->capture_default_str();
+    commission->add_option("--parity", c.parity, "Of that device")
+        ->check(CLI::IsMember({"none", "even", "odd"}))
+        ->capture_default_str();
+    commission->add_option("--cabinet", c.cabinet, "The cabinet's id, for a configuration that does not exist yet");
+    commission->add_option("--broker", c.broker, "The broker's URI, for the same");
+    commission->add_option("--first", c.first, "First address asked")->check(CLI::Range(1, 247))->capture_default_str();
+    commission->add_option("--last", c.last, "Last address asked")->check(CLI::Range(1, 247))->capture_default_str();
+    commission->add_option("--doors", c.doors, "How many there are, if known: relays that move nothing count then")
+        ->check(CLI::Range(1, 999));
+    commission->add_option("--pulse-max", c.pulse_max, "No lock is pulsed for longer, ms: from its data sheet")
+        ->check(CLI::Range(100, 1000))
+        ->capture_default_str();
+    commission->add_option("--profiles", c.profiles, "A folder with profiles of more boards")
+        ->check(CLI::ExistingDirectory);
+    commission->add_flag("--unattended", c.unattended, "Ask nothing: doors are numbered in the order of their relays");
+    commission->add_flag("--anew", c.anew, "Forget what a run that was stopped has learnt");
+    commission->add_flag("--verify", verify,
+                         "Walk a cabinet in service instead: lockerd runs, each vacant door is opened once");
+    commission->add_option("--staff", c.staff, "--verify: a staff code or a grant; else it is asked for");
+    commission->callback([&] {
+        c.json = o.json;
+        c.socket = o.socket;
+        code = verify ? locker::verify_wiring(c) : locker::commission(c);
+    });
 
     std::string what;
     std::string via;

@@ -1,12 +1,16 @@
 #include "daemon/runtime/runtime.hpp"
 
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <boost/asio.hpp>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 
 #include "daemon/runtime/log.hpp"
 #include "protocol/crypto.hpp"
+#include "protocol/limits.hpp"
 #include "protocol/state.hpp"
 
 namespace locker {
@@ -14,6 +18,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::uint64_t wiring_entry = std::uint64_t{1} << 61U;
 constexpr std::uint64_t low_space_bytes = 16ULL * 1024 * 1024;
 
 core::ops_order::deed deed_of(ops_deed what) {
@@ -91,6 +96,7 @@ int runtime::run() {
         }
     });
     engine_.start(to_hex(random_bytes(8)));
+    hand_in_wiring();
     for (const auto& bus : settings_.buses) {
         buses_.push_back(std::make_unique<modbus_bus>(bus, guard_, [this](bus_report r) { told(std::move(r)); }));
         engine_.attach(*buses_.back());
@@ -121,7 +127,28 @@ void runtime::log(log_level level, std::string_view line) {
     locker::log(level, line);
 }
 
+// What `lockerctl commission` left for the ledger; gone once it is there.
+void runtime::hand_in_wiring() {
+    std::ifstream file(wiring_file());
+    std::string text(limits::payload_bytes + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (!text.empty()) {
+        engine_.order({wiring_entry, core::ops_order::deed::record_wiring, std::move(text)});
+    }
+}
+
 void runtime::answered(std::uint64_t entry, const std::string& reply) {
+    if (entry == wiring_entry) {
+        const bool taken = reply.find("\"ok\":true") != std::string::npos;
+        locker::log(taken ? log_level::info : log_level::warning,
+                    fmt::format("event=wiring_record file={} {}", wiring_file(), taken ? "taken" : "reply=" + reply));
+        std::error_code ignored;
+        if (taken) {
+            std::filesystem::remove(wiring_file(), ignored);
+        }
+        return;
+    }
     control_->answered(entry, reply);
 }
 

@@ -35,6 +35,8 @@ private:
     std::vector<bus_report> reports() override;
     void report_later(const pulse_report& report) override;
     void told(bus_report report);
+    void hand_in_wiring();
+    [[nodiscard]] std::string wiring_file() const { return settings_.state_folder + "/wiring.json"; }
     [[nodiscard]] bool space_low() const override;
     void finished() override;
     [[nodiscard]] broker_listener ears();

@@ -61,6 +61,12 @@ public:
         }
         range(into);
     }
+    void identify(board_profile& into) {
+        if (root_.at_path("identify")) {
+            number("identify.register", into.identify_register, 0, 0xFFFF);
+            number("identify.count", into.identify_count, 1, 32);
+        }
+    }
     // "All relays on" and addresses that wrap are not to be reached by a channel.
     void range(const board_profile& p) {
         const int last = p.pulse_base + (p.relays - 1) * p.pulse_stride;
@@ -117,6 +123,7 @@ std::variant<board_profile, std::vector<std::string>> parse_profile(std::string_
     c.number("line.timeout_ms", p.timeout_ms, 5, 2000);
     c.number("line.gap_characters", p.gap_characters, 0, 100);
     c.pulse(p);
+    c.identify(p);
     c.no_others();
     std::vector<std::string> errors = c.errors();
     constexpr std::array<int, 7> rates{1200, 2400, 4800, 9600, 19200, 38400, 115200};

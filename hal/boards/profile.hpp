@@ -34,6 +34,9 @@ struct board_profile {
     int all_off_coil = -1;  // FC05 off at this coil drops all relays; −1: each is switched off by itself
     int pulse_unit_ms = 100;
     int pulse_max_units = 0;
+    // What tells it from others of as many relays and inputs: FC03 of these registers is answered. −1: nothing does.
+    int identify_register = -1;
+    int identify_count = 1;
 
     // Where FC01 and FC05 find channel 1's relay.
     [[nodiscard]] int first_coil() const { return pulse == pulse_kind::on_off ? pulse_base : 0; }

@@ -179,9 +179,12 @@ line_result modbus_line::failed(peer& board, bool sent, bool timed_pulse) {
     const int error = errno;
     quiet_since_us_ = now_us();
     error_ = modbus_strerror(error);
+    garbled_ = false;
     if (is_exception(error)) {
         return line_result::refused;
     }
+    garbled_ = error == EMBBADCRC || error == EMBBADDATA || error == EMBBADEXC || error == EMBUNKEXC ||
+               error == EMBMDATA || error == EMBBADSLAVE;
     const bool unanswered = error == ETIMEDOUT || error == EMBBADCRC || error == EMBBADDATA || error == EMBBADEXC ||
                             error == EMBUNKEXC || error == EMBMDATA || error == EMBBADSLAVE;
     if (!unanswered) {  // the descriptor itself: pulled adapter, closed connection
@@ -259,6 +262,40 @@ line_result modbus_line::read(peer& board, std::uint32_t& bits) {
         board.resync = false;
     }
     return read_bits(board, 2, board.profile->inputs, bits);
+}
+
+line_result modbus_line::probe(peer& board, int function, int address, int count, std::vector<std::uint8_t>& answer) {
+    if (function < 1 || function > 4 || !prepare(board)) {
+        return line_result::not_sent;  // nothing is written from here
+    }
+    auto pdu = words(static_cast<std::uint8_t>(function), {address, count});
+    pdu.insert(pdu.begin(), static_cast<std::uint8_t>(board.address));
+    errno = 0;
+    if (modbus_send_raw_request(context_.get(), pdu.data(), static_cast<int>(pdu.size())) < 0) {
+        return failed(board, false, false);
+    }
+    std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> raw{};
+    errno = 0;
+    const int length = modbus_receive_confirmation(context_.get(), raw.data());
+    if (length < 0) {
+        return failed(board, true, false);
+    }
+    answered();
+    const auto at = static_cast<std::size_t>(modbus_get_header_length(context_.get()));
+    if (raw[at - 1] == pdu[0] && raw[at] == (pdu[1] | 0x80)) {
+        return line_result::refused;
+    }
+    const std::size_t bytes = raw[at + 1];
+    const std::size_t wanted =
+        function <= 2 ? static_cast<std::size_t>((count + 7) / 8) : 2 * static_cast<std::size_t>(count);
+    if (raw[at - 1] != pdu[0] || raw[at] != pdu[1] || bytes != wanted ||
+        at + 2 + bytes > static_cast<std::size_t>(length)) {
+        errno = EMBBADDATA;
+        return failed(board, true, false);
+    }
+    answer.assign(raw.begin() + static_cast<std::ptrdiff_t>(at + 2),
+                  raw.begin() + static_cast<std::ptrdiff_t>(at + 2 + bytes));
+    return line_result::ok;
 }
 
 // FC05, FC06, FC0F and FC10: an answer repeats the question's first five bytes after the address, or is an exception.

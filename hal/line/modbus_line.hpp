@@ -49,6 +49,13 @@ public:
     [[nodiscard]] line_result read(peer& board, std::uint32_t& bits);
     // Relays as the board says they are.
     [[nodiscard]] line_result read_relays(peer& board, std::uint32_t& bits);
+    // For commissioning: reads what may or may not be there (FC01 to FC04, `count` bits or registers), and gives the
+    // answer's bytes after the function and the length. refused: by an exception; `garbled`, when silent, says whether
+    // something was heard that was no frame.
+    [[nodiscard]] line_result probe(peer& board, int function, int address, int count,
+                                    std::vector<std::uint8_t>& answer);
+    [[nodiscard]] bool garbled() const { return garbled_; }
+
     // Begins a pulse. The board's own timer ends it; without one (pulse_kind::on_off) `release` does.
     // ok: the echo is exact. silent: sent, not known whether it arrived.
     [[nodiscard]] line_result pulse(peer& board, int channel, std::int64_t length_ms);
@@ -71,6 +78,7 @@ private:
     line_settings settings_;
     std::unique_ptr<_modbus, context_free> context_;
     bool open_ = false;
+    bool garbled_ = false;
     std::string error_;
     std::int64_t quiet_since_us_ = 0;
     std::int64_t asked_us_ = 0;

@@ -157,6 +157,17 @@ bytes board::read_register(const bytes& pdu, std::int64_t now) const {
         }
         return out;
     }
+    if (config_.kind == board_kind::on_off && (address < 100 || address + count > 102)) {
+        return exception(3, illegal_address);
+    }
+    if (config_.kind == board_kind::on_off) {  // Wellpro: address and speed
+        bytes out{3, static_cast<std::uint8_t>(2 * count)};
+        for (int i = 0; i < count; ++i) {
+            out.push_back(0);
+            out.push_back(static_cast<std::uint8_t>(address + i == 100 ? config_.address : 3));
+        }
+        return out;
+    }
     if (count != 1 || (address != 0x4000 && address != 0x8000 && (address & 0xFFF0) != 0x1000)) {
         return exception(3, illegal_address);
     }
@@ -170,7 +181,6 @@ std::optional<bytes> board::answer(const bytes& pdu, std::int64_t now, const std
         return std::nullopt;
     }
     const std::uint8_t function = pdu[0];
-    const bool waveshare = config_.kind == board_kind::waveshare;
     bytes out;
     if ((function == 1 || function == 2) && pdu.size() == 5 && config_.kind != board_kind::r421a08) {
         const int first = word(pdu, 1);
@@ -188,7 +198,7 @@ std::optional<bytes> board::answer(const bytes& pdu, std::int64_t now, const std
                 cell = static_cast<std::uint8_t>(cell | (1U << static_cast<unsigned>(i % 8)));
             }
         }
-    } else if (function == 3 && pdu.size() == 5 && (waveshare || config_.kind == board_kind::r421a08)) {
+    } else if (function == 3 && pdu.size() == 5 && config_.kind != board_kind::lc_modbus) {
         out = read_register(pdu, now);
     } else if (function == 5 && pdu.size() == 5 && config_.kind != board_kind::r421a08) {
         out = write_coil(pdu, now);

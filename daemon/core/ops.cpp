@@ -1,0 +1,88 @@
+#include "daemon/core/ops.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "daemon/core/locks.hpp"
+#include "daemon/core/staff.hpp"
+#include "protocol/code.hpp"
+#include "protocol/json.hpp"
+#include "protocol/limits.hpp"
+
+namespace locker::core {
+namespace {
+
+verdict renew_lock(work& w, int number) {
+    if (w.s.d.compartments.count(number) == 0) {
+        return refusal{error_code::unknown_compartment, fmt::format("there is no door {}", number)};
+    }
+    const auto lock = w.s.d.locks.find(number);
+    if (lock != w.s.d.locks.end()) {
+        const bool said = lock->second.said;
+        lock->second = {};
+        lock->second.said = said;  // … and now it is over
+        say_wear(w, number);
+    }
+    return fmt::format(R"({{"renewed":{}}})", number);
+}
+
+verdict suspect_all(work& w, std::string_view reason) {
+    int count = 0;
+    for (auto& [n, c] : w.s.d.compartments) {
+        count += c.suspicion.empty() ? 1 : 0;
+        suspect(w, c, reason);
+    }
+    return fmt::format(R"({{"suspected":{}}})", count);
+}
+
+// {"record": JSON as text, "signature": hex}, of this cabinet, by whoever holds its key.
+verdict record_wiring(work& w, const std::string& text) {
+    const auto given = parse_object(text, limits::payload_bytes);
+    const auto record =
+        given ? required_text(*given, "record", limits::payload_bytes) : reading<std::string>(given.error());
+    const auto signature = given ? required_text(*given, "signature", 64) : reading<std::string>(given.error());
+    const auto inner =
+        record ? parse_object(*record, limits::payload_bytes) : reading<boost::json::object>(record.error());
+    if (!inner || !signature) {
+        return malformed("the wiring's record");
+    }
+    const auto& keys = w.config.cabinet_keys;
+    const bool ours = std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
+        return to_hex(wiring_signature(key, *record)) == *signature;
+    });
+    if (!ours) {
+        return refusal{error_code::bad_signature, "the wiring's record is not signed with this cabinet's key"};
+    }
+    const auto* cabinet = inner->if_contains("cabinet");
+    if (cabinet == nullptr || *cabinet != boost::json::string(w.config.id)) {
+        return refusal{error_code::wrong_audience, "the wiring's record is of another cabinet"};
+    }
+    const std::string digest = to_hex(sha256(bytes_of(*record)));
+    if (w.s.d.m.wiring != digest) {
+        w.s.d.m.wiring = digest;
+        event_data data;
+        data.record = *record;
+        data.signature = *signature;
+        w.say(event_type::cabinet_wired, "", data);
+    }
+    return std::string("{}");
+}
+
+}  // namespace
+
+verdict obey(work& w, const ops_order& order) {
+    switch (order.what) {
+        case ops_order::deed::lift_suspension:
+            return lift_suspension(w, order.text, "");
+        case ops_order::deed::suspect_all:
+            return suspect_all(w, order.text);
+        case ops_order::deed::lock_renewed:
+            return renew_lock(w, order.number);
+        case ops_order::deed::record_wiring:
+            return record_wiring(w, order.text);
+    }
+    return malformed("what is ordered");
+}
+
+}  // namespace locker::core

@@ -1,0 +1,111 @@
+#include "daemon/ctl/commission/screen.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <iostream>
+#include <stdexcept>
+
+namespace locker {
+namespace {
+
+constexpr std::size_t lines_kept = 200;
+
+// ECMA-48: the alternate screen, home, clear.
+constexpr const char* enter_full = "\033[?1049h";
+constexpr const char* leave_full = "\033[?1049l";
+constexpr const char* clear = "\033[H\033[2J";
+
+std::size_t height() {
+    winsize size{};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
+}  // namespace
+
+screen::screen(bool json, bool unattended)
+    : json_(json),
+      full_(!json && !unattended && ::isatty(STDOUT_FILENO) != 0 && ::isatty(STDIN_FILENO) != 0),
+      terminal_(!json && ::isatty(STDOUT_FILENO) != 0) {
+    if (full_) {
+        std::cout << enter_full;
+    }
+}
+
+screen::~screen() {
+    if (full_) {  // what was said stays readable afterwards
+        std::cout << leave_full;
+        for (const auto& line : lines_) {
+            std::cout << line << "\n";
+        }
+        std::cout << std::flush;
+    }
+}
+
+void screen::say(const std::string& what, const std::string& text, boost::json::object more) {
+    if (json_) {
+        boost::json::object o{{"what", what}, {"text", text}};
+        for (auto& [key, value] : more) {
+            o[key] = std::move(value);
+        }
+        std::cout << serialize(o) << std::endl;
+        return;
+    }
+    lines_.push_back((what == "finding" ? "! " : what == "warning" || what == "mistake" ? "? " : "  ") + text);
+    if (lines_.size() > lines_kept) {
+        lines_.pop_front();
+    }
+    if (full_) {
+        draw();
+    } else {
+        std::cout << (terminal_ ? "\r\033[K" : "") << lines_.back() << std::endl;
+    }
+}
+
+void screen::progress(const std::string& text) {
+    now_ = text;
+    if (full_) {
+        draw();
+    } else if (terminal_) {
+        std::cout << "\r\033[K" << text << std::flush;
+    }
+}
+
+std::string screen::ask(const std::string& question) {
+    if (full_) {
+        draw(question);
+    } else {
+        (json_ ? std::cerr : std::cout) << question << std::flush;
+    }
+    std::string line;
+    if (!std::getline(std::cin, line)) {
+        throw std::runtime_error("nobody answers; --unattended asks nothing");
+    }
+    const auto first = line.find_first_not_of(" \t\r");
+    return first == std::string::npos ? "" : line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+}
+
+void screen::mark(std::size_t board, int channel, cell what) {
+    cells_[board][channel] = what;
+}
+
+void screen::draw(const std::string& question) {
+    std::cout << clear << "lockerctl commission      ● opens   ○ nothing moved   · not yet\n\n";
+    for (const auto& [board, cells] : cells_) {
+        std::cout << "  board " << static_cast<char>('A' + board % 26) << "  ";
+        for (int c = 0; c <= cells.rbegin()->first; ++c) {
+            const auto at = cells.find(c);
+            std::cout << (at == cells.end() ? "· " : at->second == cell::opened ? "● " : "○ ");
+        }
+        std::cout << "\n";
+    }
+    const std::size_t used = cells_.size() + 6;
+    const std::size_t room = height() > used ? height() - used : 1;
+    for (std::size_t i = lines_.size() > room ? lines_.size() - room : 0; i < lines_.size(); ++i) {
+        std::cout << lines_[i] << "\n";
+    }
+    std::cout << "\n" << now_ << "\n" << question << std::flush;
+}
+
+}  // namespace locker

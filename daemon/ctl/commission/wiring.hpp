@@ -1,0 +1,121 @@
+// What a cabinet's wiring is, as it shows when each lock is pulsed and every contact watched. Pure: what was seen is
+// handed in; nothing here knows a line, a clock or a screen.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hal/boards/profile.hpp"
+
+namespace locker {
+
+struct found_board {
+    std::string name;  // as the configuration will call it
+    std::string bus;
+    int address = 1;
+    board_profile profile;
+    std::string firmware;  // empty: it does not say
+};
+
+struct board_channel {
+    std::size_t board = 0;  // index
+    int channel = 0;        // from 0
+    auto operator<=>(const board_channel&) const = default;
+};
+
+// All inputs of one board, as read once.
+struct input_sample {
+    std::int64_t at_ms = 0;  // since the pulse was acknowledged
+    std::size_t board = 0;
+    std::uint32_t bits = 0;
+};
+
+// An input that left its rest.
+struct moved_input {
+    board_channel where;
+    bool rest = false;           // its level before
+    std::int64_t first_ms = 0;   // since the pulse
+    std::int64_t bounce_ms = 0;  // from its first change to its last
+    bool operator==(const moved_input&) const = default;
+};
+
+// `rest`: bits of each board while all doors are shut. Ordered by time.
+[[nodiscard]] std::vector<moved_input> what_moved(const std::vector<std::uint32_t>& rest,
+                                                  const std::vector<input_sample>& samples);
+
+struct learnt_lock {
+    board_channel relay;
+    int number = 0;                  // on the door; 0: not yet known
+    std::int64_t tried_ms = 0;       // the longest pulse so far
+    std::int64_t needed_ms = 0;      // the shortest that moved something; 0: none did
+    std::vector<moved_input> moved;  // by it
+    bool told_open = false;          // nothing moved, but somebody saw a door open
+    bool operator==(const learnt_lock&) const = default;
+};
+
+// Something an installer should know. `kind` is for programs, `text` a sentence.
+struct finding {
+    std::string kind;
+    std::string text;
+};
+
+class survey {
+public:
+    // Pulses of `lengths`, ascending, each over all relays that moved nothing so far.
+    survey(std::vector<found_board> boards, std::vector<std::int64_t> lengths);
+
+    struct step {
+        std::size_t lock = 0;  // index in locks()
+        std::int64_t length_ms = 0;
+        bool last = false;  // no longer pulse will be tried
+    };
+    [[nodiscard]] std::optional<step> next() const;
+    void saw(const step& what, std::vector<moved_input> moved);
+    // What is on the door that this lock opens. `seen`: by somebody's eyes, no contact told it.
+    void name_door(std::size_t lock, int number, bool seen);
+    void unstable(const board_channel& input) { unstable_.push_back(input); }
+
+    [[nodiscard]] const std::vector<learnt_lock>& locks() const { return locks_; }
+    [[nodiscard]] const std::vector<found_board>& boards() const { return boards_; }
+    [[nodiscard]] int next_number() const;
+
+    // Relays that moved nothing are doors without a contact, when just so many doors are missing.
+    void settle(int doors_expected);
+    [[nodiscard]] std::vector<finding> findings() const;
+    // How many doors of what was learnt share this input.
+    [[nodiscard]] int users(const board_channel& input) const;
+    // For all locks: half as long again as the slowest needs, in whole steps of 100 ms, at least 200, at most `most`.
+    [[nodiscard]] std::int64_t pulse_ms(std::int64_t most) const;
+
+    // What a stopped run goes on with, as JSON; false: it is of other boards.
+    [[nodiscard]] std::string journal() const;
+    [[nodiscard]] bool resume(const std::string& journal);
+
+private:
+    [[nodiscard]] std::string said(const board_channel& c) const;
+    std::vector<found_board> boards_;
+    std::vector<std::int64_t> lengths_;
+    std::vector<learnt_lock> locks_;
+    std::vector<board_channel> unstable_;
+};
+
+// A door's properties that no pulse can tell; kept from the configuration before.
+struct door_kept {
+    std::string size;
+    bool accessible = false;
+    std::int64_t supply = 1;
+};
+
+// The configuration before, with its boards, compartments and pulse length replaced by what was learnt. All else stands
+// as it stood, comments too. `bus_tables`: [[bus]] tables to add, when it has none.
+[[nodiscard]] std::string configured(const std::string& before, const survey& learnt, const std::string& bus_tables,
+                                     const std::map<int, door_kept>& kept, std::int64_t longest_pulse_ms);
+
+// The record of a wiring, canonical JSON: what is signed.
+[[nodiscard]] std::string wiring_record(const survey& learnt, const std::string& cabinet, std::int64_t wall_ms,
+                                        const std::vector<finding>& findings);
+
+}  // namespace locker
