@@ -20,7 +20,7 @@ struct verb_form {
     std::string_view form;
 };
 constexpr std::array<verb_form, 9> verbs{{{"list", deed_verb::list, "list"},
-                                          {"open", deed_verb::open, "open DOOR"},
+                                          {"open", deed_verb::open, "open DOOR [REASON …]"},
                                           {"next", deed_verb::next, "next"},
                                           {"reclaim", deed_verb::reclaim, "reclaim DOOR"},
                                           {"settle", deed_verb::settle, "settle DOOR"},
@@ -89,6 +89,12 @@ std::optional<refusal> read_words(staff_deed& d, const std::vector<std::string_v
         } else {
             break;
         }
+    }
+    for (; d.verb == deed_verb::open && taken < words.size(); ++taken) {
+        d.reason += (d.reason.empty() ? "" : " ") + std::string(words[taken]);
+    }
+    if (d.reason.size() > limits::text_bytes) {
+        return bad("the reason is longer than 256 bytes");
     }
     if (taken != words.size()) {
         return bad("there are words too many");

@@ -64,7 +64,8 @@ struct staff_deed {
     int compartment = 0;
     std::string deposit;
     std::string case_id;
-    std::string size;  // S, M, L or empty
+    std::string size;    // S, M, L or empty
+    std::string reason;  // of `open`, or empty
 };
 // Nothing: the line begins with no verb and is no door number. Error: malformed, with the verb's own form.
 [[nodiscard]] std::optional<reading<staff_deed>> parse_deed(std::string_view line);

@@ -274,6 +274,7 @@ void open_door(work& w, const presented& p, const std::optional<grant>& companio
     deed d{w, p.g, {}};
     d.a.by = "grant:" + p.g.jti;
     d.a.via = p.via;
+    d.a.reason = p.g.reason;
     d.a.who = p.who;
     d.a.command = p.command;
     d.a.valid_for = p.g.exp * 1000 - w.wall;

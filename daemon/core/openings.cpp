@@ -480,6 +480,9 @@ void authorise(work& w, const authority& a) {
     if (!a.second.empty()) {
         data.second = a.second;
     }
+    if (!a.reason.empty()) {
+        data.reason = a.reason;
+    }
     w.say(event_type::opening_authorised, subject_of(a.compartment), data);
     if (d != nullptr && a.issue && !a.grace) {
         d->issue_next = std::max(d->issue_next, *a.issue);  // an accepted issue ends the earlier ones

@@ -13,6 +13,7 @@ struct authority {
     std::string by;
     std::string second;  // who else, where two persons are asked for
     std::string via;
+    std::string reason;  // why, where somebody says it
     std::optional<std::uint64_t> issue;
     bool grace = false;
     std::int64_t valid_for = INT64_MAX;  // milliseconds from now

@@ -184,7 +184,7 @@ std::string doors(const List& list) {
 }
 
 // "待取 3 份：2, 5, 11；… 3 deposits wait: 2, 5, 11; 1 unconfirmed: 7; 1 suspected: 4"
-std::string in_words(const worklist& work) {
+std::string in_words(const work& w, const worklist& work) {
     std::string zh;
     std::string en;
     const auto add = [&](std::size_t count, const std::string& where, std::string_view what_zh,
@@ -199,6 +199,10 @@ std::string in_words(const worklist& work) {
     add(work.unconfirmed.size(), doors(work.unconfirmed), "未确认", "unconfirmed");
     add(work.overdue.size(), doors(work.overdue), "超期", "overdue");
     add(work.suspected.size(), doors(work.suspected), "待查", "suspected");
+    for (const int door : work.suspected) {
+        const auto& why = w.s.d.compartments.at(door).suspicion;
+        en += why.empty() ? "" : fmt::format("{} {}: {}", door == work.suspected.front() ? "." : ";", door, why);
+    }
     return zh.empty() ? "没有待办。 Nothing waits." : zh + "。 " + en;
 }
 
@@ -212,7 +216,7 @@ object worklist_json(const work& w, const staff_member& m) {
             {"unconfirmed", deposits_json(list.unconfirmed)},
             {"overdue", deposits_json(list.overdue)},
             {"suspected", std::move(suspected)},
-            {"message", in_words(list)}};
+            {"message", in_words(w, list)}};
 }
 
 object session_json(const work& w, const staff_member& m) {
@@ -541,6 +545,7 @@ void do_deed(work& w, const entry& e, const session& at, const staff_deed& deed)
     door_deed d{w, *m, {}};
     d.a.by = "staff:" + m->number;
     d.a.via = at.via;
+    d.a.reason = deed.reason;
     d.a.who = who;
     const auto why = d.judge(deed);
     if (why && deed.verb == deed_verb::next && d.a.compartment == 0) {

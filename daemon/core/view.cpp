@@ -193,6 +193,13 @@ std::string snapshot(const work& w) {
         auto o = boost::json::parse(encode(compartment_view(w.s, c, w.config))).as_object();
         o["number"] = n;
         o["disabled"] = c.disabled;
+        o["size"] = locker::name(wiring_of(w.config, n).size);
+        if (!c.suspicion.empty()) {
+            o["suspicion"] = c.suspicion;
+        }
+        if (const auto lock = w.s.d.locks.find(n); lock != w.s.d.locks.end() && lock->second.worn) {
+            o["worn"] = true;
+        }
         compartments.push_back(std::move(o));
     }
     array deposits;

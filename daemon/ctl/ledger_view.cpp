@@ -9,6 +9,7 @@
 
 #include "daemon/ctl/client.hpp"
 #include "hal/store/sqlite_store.hpp"
+#include "protocol/timestamp.hpp"
 
 namespace locker {
 namespace {
@@ -75,6 +76,74 @@ known_head head_from_file(const std::string& database) {
     }
     const auto o = boost::json::parse(*meta).as_object();
     return {boost::json::value_to<std::uint64_t>(o.at("sequence")), digest_of(o.at("head"))};
+}
+
+bool fits(const ledger_row& row, const row_filter& only) {
+    if (!only.since.empty()) {
+        const auto since = parse_time(only.since);
+        if (!since) {
+            throw std::runtime_error("--since " + only.since + ": a time like 2026-11-24T08:00:00Z is wanted");
+        }
+        if (row.wall_ms < *since) {
+            return false;
+        }
+    }
+    if ((only.to != 0 && row.sequence > only.to) || !row.type.starts_with(only.type)) {
+        return false;
+    }
+    if (only.door == 0 && only.deposit.empty()) {
+        return true;
+    }
+    const auto data = boost::json::parse(row.data).as_object();
+    const auto* door = data.if_contains("compartment");
+    const auto* deposit = data.if_contains("deposit");
+    return (only.door == 0 || (door != nullptr && *door == only.door)) &&
+           (only.deposit.empty() || (deposit != nullptr && *deposit == boost::json::string(only.deposit)));
+}
+
+std::string row_json(const ledger_row& row) {
+    return boost::json::serialize(boost::json::object{{"sequence", row.sequence},
+                                                      {"time", format_time(row.wall_ms)},
+                                                      {"mono_ms", row.mono_ms},
+                                                      {"boot", row.boot},
+                                                      {"type", row.type},
+                                                      {"subject", row.subject},
+                                                      {"data", boost::json::parse(row.data)},
+                                                      {"previous", to_hex(row.previous)},
+                                                      {"hash", to_hex(row.hash)}});
+}
+
+namespace {
+
+// RFC 4180 §2: in quotes, quotes doubled. A leading = + - @ would be a formula to a spreadsheet: an apostrophe goes
+// before it.
+std::string cell(std::string text) {
+    if (!text.empty() && std::string_view("=+-@").find(text.front()) != std::string_view::npos) {
+        text.insert(0, 1, '\'');
+    }
+    std::string out = "\"";
+    for (const char c : text) {
+        out += c == '"' ? "\"\"" : std::string(1, c);
+    }
+    return out + "\"";
+}
+
+std::string plain(const boost::json::object& data, std::string_view member) {
+    const auto* v = data.if_contains(member);
+    return v == nullptr ? "" : v->is_string() ? std::string(v->get_string()) : boost::json::serialize(*v);
+}
+
+}  // namespace
+
+std::string csv_header() {
+    return "sequence,time,type,subject,compartment,deposit,by,data,hash\r\n";
+}
+
+std::string row_csv(const ledger_row& row) {
+    const auto data = boost::json::parse(row.data).as_object();
+    return fmt::format("{},{},{},{},{},{},{},{},{}\r\n", row.sequence, format_time(row.wall_ms), cell(row.type),
+                       cell(row.subject), plain(data, "compartment"), cell(plain(data, "deposit")),
+                       cell(plain(data, "by")), cell(row.data), to_hex(row.hash));
 }
 
 verification verify(const row_source& source, const known_head& head,

@@ -24,6 +24,22 @@ struct known_head {
 [[nodiscard]] known_head head_from_socket(const std::string& socket);
 [[nodiscard]] known_head head_from_file(const std::string& database);
 
+// Which rows are shown; what is empty or 0 asks for nothing.
+struct row_filter {
+    std::uint64_t to = 0;
+    std::string type;  // or its beginning
+    int door = 0;
+    std::string deposit;
+    std::string since;  // RFC 3339
+};
+// Throws std::runtime_error when `since` is no time.
+[[nodiscard]] bool fits(const ledger_row& row, const row_filter& only);
+
+[[nodiscard]] std::string row_json(const ledger_row& row);
+// RFC 4180: sequence, time, type, subject, compartment, deposit, by, data, hash.
+[[nodiscard]] std::string csv_header();
+[[nodiscard]] std::string row_csv(const ledger_row& row);
+
 struct verification {
     std::uint64_t rows = 0;
     std::uint64_t first = 0;

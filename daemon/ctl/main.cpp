@@ -1,16 +1,20 @@
 // lockerctl: what installers and ops use on the board.
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
 
 #include "daemon/app/config.hpp"
 #include "daemon/ctl/client.hpp"
 #include "daemon/ctl/commission/commission.hpp"
+#include "daemon/ctl/completion.hpp"
 #include "daemon/ctl/ledger_view.hpp"
 #include "daemon/ctl/mint.hpp"
+#include "daemon/ctl/views.hpp"
 #include "protocol/error.hpp"
 #include "protocol/timestamp.hpp"
 
@@ -32,27 +36,40 @@ std::string text(const object& o, std::string_view member) {
     return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
 }
 
-int show_status(const options& o) {
-    const auto answer = locker::ask(o.socket, {{"do", "status"}});
-    const auto& result = answer.at("result").as_object();
-    if (o.json) {
-        std::cout << serialize(result) << "\n";
-        return 0;
-    }
-    std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", "door", "use", "door is", "lock", "deposit");
-    for (const auto& item : result.at("compartments").as_array()) {
-        const auto& c = item.as_object();
-        std::cout << fmt::format("{:>5}  {:<10} {:<8} {:<12} {}\n", c.at("number").as_int64(), text(c, "use"),
-                                 text(c, "door"), text(c, "lock"), text(c, "deposit"));
-    }
-    std::cout << "broker: " << (result.at("broker").as_bool() ? "connected" : "not connected; events wait") << "\n";
-    std::cout << fmt::format("ledger: sequence {}, head {}…\n", std::stoull(text(result, "sequence")),
-                             text(result, "head").substr(0, 16));
-    for (const auto& a : result.at("alarms").as_array()) {
-        std::cout << "alarm: " << a.as_string().c_str() << "\n";
-    }
+object snapshot_of(const options& o) {
+    return locker::ask(o.socket, {{"do", "status"}}).at("result").as_object();
+}
+
+// JSON for scripts, else the table.
+template <typename View>
+int show_view(const options& o, const boost::json::value& what, View view) {
+    std::cout << (o.json ? serialize(what) + "\n" : view());
     return 0;
 }
+
+int terminal_columns() {
+    winsize size{};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+int show_status(const options& o) {
+    const auto snapshot = snapshot_of(o);
+    return show_view(o, snapshot,
+                     [&] { return locker::picture(snapshot, terminal_columns(), ::isatty(STDOUT_FILENO) != 0); });
+}
+
+int show_health(const options& o) {
+    const auto locks = locker::ask(o.socket, {{"do", "health"}}).at("result").as_array();
+    return show_view(o, locks, [&] { return locker::health_table(locks); });
+}
+
+// Opens a door for maintenance: by a staff code that may, or a grant, or two grants where two persons are asked for.
+struct open_wish {
+    int door = 0;
+    std::string reason;
+    std::string staff;
+    std::vector<std::string> grants;
+};
 
 std::string one_line(const object& event) {
     return fmt::format("{}  {:>6}  {:<24} {}", text(event, "time"), std::stoull(text(event, "sequence")),
@@ -86,6 +103,9 @@ std::string told(const object& answer) {
     if (const auto* count = result.if_contains("suspected")) {
         return fmt::format("待查柜门 {0}。 {0} compartments are suspected now; deposits that are known go on.",
                            count->as_int64());
+    }
+    if (const auto* renewed = result.if_contains("renewed")) {
+        return fmt::format("{0} 号锁重新记录。 The lock of door {0} is learnt anew.", renewed->as_int64());
     }
     if (const auto* lifted = result.if_contains("lifted")) {
         const auto number = text(result, "staff");
@@ -126,6 +146,33 @@ std::string told(const object& answer) {
 int show(const options& o, const object& answer) {
     std::cout << (o.json ? serialize(answer) : told(answer)) << std::endl;
     return answer.at("ok").as_bool() ? 0 : exit_refused;
+}
+
+int maintenance_open(const options& o, open_wish wish) {
+    locker::conversation with(o.socket);
+    if (!wish.grants.empty()) {
+        for (std::size_t i = 0; i < wish.grants.size(); ++i) {
+            const auto answer = with.ask({{"do", "enter"}, {"text", wish.grants[i]}, {"via", "scanner"}});
+            const int code = show(o, answer);
+            if (code != 0 || i + 1 == wish.grants.size()) {
+                return code;
+            }
+        }
+    }
+    if (wish.staff.empty()) {
+        if (::isatty(STDIN_FILENO) != 0) {
+            std::cerr << "工号 # 动态码 Staff number # code: " << std::flush;
+        }
+        std::getline(std::cin, wish.staff);
+    }
+    const auto in = with.ask({{"do", "enter"}, {"text", wish.staff}, {"via", "socket"}});
+    if (!in.at("ok").as_bool()) {
+        return show(o, in);
+    }
+    const int code = show(
+        o, with.ask({{"do", "enter"}, {"text", fmt::format("open {} {}", wish.door, wish.reason)}, {"via", "socket"}}));
+    (void)with.ask({{"do", "enter"}, {"text", "out"}, {"via", "socket"}});
+    return code;
 }
 
 int enter(const options& o, const std::string& what, const std::string& via) {
@@ -194,6 +241,9 @@ int check_config(const std::string& file, bool json) {
 struct log_options {
     std::string database;
     std::uint64_t from = 1;
+    locker::row_filter only;
+    bool follow = false;
+    std::string format = "jsonl";
 };
 
 locker::row_source source_of(const options& o, const log_options& l) {
@@ -228,28 +278,52 @@ int log_verify(const options& o, const log_options& l) {
     return v.wrong.empty() ? 0 : exit_refused;
 }
 
-int log_print(const options& o, const log_options& l, bool export_rows) {
+enum class row_form { text, json_lines, csv };
+
+void print_row(const locker::ledger_row& row, row_form form) {
+    switch (form) {
+        case row_form::text:
+            std::cout << fmt::format("{}  {:>6}  {:<24} {}\n", locker::format_time(row.wall_ms), row.sequence, row.type,
+                                     row.data);
+            break;
+        case row_form::json_lines:
+            std::cout << locker::row_json(row) << "\n";
+            break;
+        case row_form::csv:
+            std::cout << locker::row_csv(row);
+            break;
+    }
+}
+
+int log_print(const options& o, const log_options& l, row_form form) {
     const auto source = source_of(o, l);
+    if (form == row_form::csv) {
+        std::cout << locker::csv_header();
+    }
     std::uint64_t next = l.from;
-    for (auto rows = source(next); !rows.empty(); rows = source(next)) {
-        for (const auto& row : rows) {
-            if (export_rows || o.json) {
-                std::cout << serialize(object{{"sequence", row.sequence},
-                                              {"time", locker::format_time(row.wall_ms)},
-                                              {"mono_ms", row.mono_ms},
-                                              {"boot", row.boot},
-                                              {"type", row.type},
-                                              {"subject", row.subject},
-                                              {"data", boost::json::parse(row.data)},
-                                              {"previous", locker::to_hex(row.previous)},
-                                              {"hash", locker::to_hex(row.hash)}})
-                          << "\n";
-            } else {
-                std::cout << fmt::format("{}  {:>6}  {:<24} {}\n", locker::format_time(row.wall_ms), row.sequence,
-                                         row.type, row.data);
+    const auto print = [&](const locker::ledger_row& row) {
+        if (row.sequence >= next) {
+            next = row.sequence + 1;
+            if (locker::fits(row, l.only)) {
+                print_row(row, form);
             }
         }
-        next = rows.back().sequence + 1;
+    };
+    const auto until_head = [&] {
+        for (auto rows = source(next); !rows.empty(); rows = source(next)) {
+            std::for_each(rows.begin(), rows.end(), print);
+        }
+        std::cout << std::flush;
+    };
+    until_head();
+    if (l.follow) {
+        if (!l.database.empty()) {
+            std::cerr << "lockerctl: --follow wants a lockerd that runs, not a file\n";
+            return exit_failed;
+        }
+        locker::watch(o.socket, [&](const std::string&) { until_head(); });  // a row is told once it is there
+        std::cerr << "lockerctl: lockerd has closed the connection\n";
+        return exit_failed;
     }
     return 0;
 }
@@ -344,9 +418,41 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--json", o.json, "Output for scripts");
     app.require_subcommand(1);
-    app.add_subcommand("status", "Every compartment, the ledger's head, alarms")->callback([&] {
+    app.add_subcommand("status", "The cabinet's front as a picture, the ledger's head, alarms")->callback([&] {
         code = show_status(o);
     });
+    bool suspected = false;
+    auto* doors = app.add_subcommand("doors", "Every compartment in a line, with the reason of a suspicion");
+    doors->add_flag("--suspected", suspected, "Only those that staff should look into");
+    doors->callback([&] {
+        const auto snapshot = snapshot_of(o);
+        code = show_view(o, snapshot.at("compartments"), [&] { return locker::doors_table(snapshot, suspected); });
+    });
+    app.add_subcommand("deposits", "What lies in the cabinet, or is on its way")->callback([&] {
+        const auto snapshot = snapshot_of(o);
+        code = show_view(o, snapshot.at("deposits"), [&] { return locker::deposits_table(snapshot); });
+    });
+    int renewed = 0;
+    auto* health = app.add_subcommand("health", "How each lock ages: openings, latency, retries, jams, wear");
+    health
+        ->add_option("--renewed", renewed, "This door's lock was mended or changed: what was learnt of it is forgotten")
+        ->check(CLI::Range(1, 999));
+    health->callback([&] {
+        code = renewed == 0 ? show_health(o)
+                            : show(o, locker::ask(o.socket, {{"do", "renewed"}, {"compartment", renewed}}));
+    });
+    static open_wish wish;
+    auto* open =
+        app.add_subcommand("open",
+                           "Open a door for maintenance, by staff's authority; where the configuration asks for "
+                           "two persons, by two grants");
+    open->add_option("door", wish.door, "The number on the door")->required()->check(CLI::Range(1, 999));
+    open->add_option("--reason", wish.reason, "Why; it stands in the ledger")->required();
+    auto* by_staff = open->add_option("--staff", wish.staff, "A staff code; else it is asked for");
+    open->add_option("--grant", wish.grants, "Instead: a grant with act open; twice where two persons are wanted")
+        ->excludes(by_staff)
+        ->expected(1, 2);
+    open->callback([&] { code = maintenance_open(o, wish); });
     app.add_subcommand("watch", "Events as they are recorded")->callback([&] { code = watch_events(o); });
 
     std::string file = "/etc/cloud-locker/lockerd.toml";
@@ -418,13 +524,26 @@ int run(int argc, char** argv) {
     log->fallthrough();
     log->add_subcommand("verify", "Recompute the whole chain")->callback([&] { code = log_verify(o, l); });
     auto* show = log->add_subcommand("show", "Rows as text");
-    show->callback([&] { code = log_print(o, l, false); });
-    auto* all = log->add_subcommand("export", "Rows as JSON Lines");
-    all->callback([&] { code = log_print(o, l, true); });
+    show->add_flag("--follow", l.follow, "Go on with rows as they are recorded");
+    show->callback([&] { code = log_print(o, l, o.json ? row_form::json_lines : row_form::text); });
+    auto* all = log->add_subcommand("export", "Rows for other programs");
+    all->add_option("--format", l.format, "jsonl or csv")
+        ->check(CLI::IsMember({"jsonl", "csv"}))
+        ->capture_default_str();
+    all->callback([&] { code = log_print(o, l, l.format == "csv" ? row_form::csv : row_form::json_lines); });
     for (auto* sub : {show, all}) {
         sub->add_option("--from", l.from, "First sequence")->check(CLI::PositiveNumber)->capture_default_str();
+        sub->add_option("--to", l.only.to, "Last sequence")->check(CLI::PositiveNumber);
+        sub->add_option("--type", l.only.type, "Rows of this type, or that begin with it: opening, door.forced");
+        sub->add_option("--door", l.only.door, "Rows about this door")->check(CLI::Range(1, 999));
+        sub->add_option("--deposit", l.only.deposit, "Rows about this deposit");
+        sub->add_option("--since", l.only.since, "Not before: RFC 3339, 2026-11-24T08:00:00Z");
     }
     add_mint(app, code);
+    std::string shell = "bash";
+    auto* completion = app.add_subcommand("completion", "A completion script, for: eval \"$(lockerctl completion)\"");
+    completion->add_option("shell", shell, "bash")->check(CLI::IsMember({"bash"}))->capture_default_str();
+    completion->callback([&] { std::cout << locker::bash_completion(app); });
     CLI11_PARSE(app, argc, argv);
     return code;
 }

@@ -1,4 +1,5 @@
 """What installers and ops touch: configuration, second daemons, the ledger, sizes of promises."""
+import csv
 import itertools
 import json
 import os
@@ -236,3 +237,96 @@ def test_no_secret_in_any_output(stand):
     for blob in [said, *[f.read_bytes() for f in files if f.is_file()]]:
         for secret in (key.encode(), bytes.fromhex(key), seed.encode(), code.encode(), token.split(".")[2].encode()):
             assert secret not in blob
+
+
+def commands_of(program, path=()):
+    """Every path of subcommands with its long options, as --help tells them."""
+    text = subprocess.run([BIN / program, *path, "--help"], capture_output=True, text=True, check=True).stdout
+    yield path, set(re.findall(r"(--[a-z][a-z-]+)", text.split("Options:")[1].split("Subcommands:")[0]))
+    for name in re.findall(r"^  ([a-z][a-z-]+)  ", text.split("Subcommands:")[1], re.M) if "Subcommands:" in text else ():
+        yield from commands_of(program, (*path, name))
+
+
+def test_man_pages_tell_all():
+    for program, section in (("lockerctl", 1), ("lockerd", 8), ("lockersim", 1)):
+        page = (ROOT / "docs" / "man" / f"{program}.{section}").read_text()
+        for path, options in commands_of(program):
+            if path[:1] == ("mint",):
+                continue  # each has its own --help, as the page says
+            assert all(word in page for word in path), (program, path)
+            for option in options:
+                assert f"Fl {option[1:]}" in page, (program, path, option)
+
+
+def test_completion_completes():
+    script = subprocess.run([BIN / "lockerctl", "completion"], capture_output=True, text=True, check=True).stdout
+
+    def completed(*words):
+        line = " ".join(f"'{w}'" for w in words)
+        done = subprocess.run(["bash", "-c", f'{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _lockerctl; echo "${{COMPREPLY[@]}}"'],
+                              capture_output=True, text=True, timeout=10, check=True)
+        return set(done.stdout.split())
+    assert completed("lockerctl", "sta") == {"status", "staff"}
+    assert completed("lockerctl", "log", "") >= {"show", "export", "verify", "--database"}
+    assert completed("lockerctl", "log", "show", "--f") == {"--from", "--follow"}
+    assert "status" in completed("lockerctl", "nonsense", "")
+
+
+def test_views_of_a_cabinet(stand):
+    s = stand(policy='two_persons = "occupied"')
+    assert s.roster(1, [{"number": "4711", "sub": "g", "permits": ["maintain", "settle"]}])["ok"]
+    n = s.put_in("d-1")
+    s.ask_sim(do="pull", door=5)
+    s.mqtt.event("compartment.suspected", compartment=5)
+    s.push(5)
+    wait_for(lambda: "SUSP" in s.ctl("status"), what="the suspicion in the picture")
+    assert "full" in s.ctl("status") and "alarm:  suspected/5" in s.ctl("status")
+    assert "suspected: its door was opened without an opening" in s.ctl("doors", "--suspected")
+    assert json.loads(s.ctl("--json", "doors"))[4]["suspicion"]
+    assert re.search(rf"d-1 +{n} +return +deposited", s.ctl("deposits"))
+    assert json.loads(s.ctl("--json", "deposits"))[0]["deposit"] == "d-1"
+    # maintenance: who may, why, and not where two persons are wanted
+    opened = s.ctl("open", 8, "--reason", "the hinge squeaks", "--staff", s.staff_code("4711"))
+    assert "Door 8 is open" in opened
+    assert s.mqtt.event("opening.authorised", compartment=8)["data"]["reason"] == "the hinge squeaks"
+    s.shut_after_a_while(8)
+    assert s.ctl("open", 8, "--staff", "4711#123456", check=False).returncode != 0  # no reason
+    grants = [s.grant("open", epoch=False, compartment=n, sub=sub, reason="water") for sub in ("a", "b")]
+    one = s.ctl("open", n, "--reason", "water", "--grant", grants[0], check=False)
+    assert "second person" in one.stdout and not s.door(n)["open"]
+    both = s.ctl("open", n, "--reason", "water", "--grant", *grants[1:], check=False)
+    assert both.returncode == 0, both.stdout
+    s.shut_after_a_while(n)
+    health = json.loads(s.ctl("--json", "health"))
+    assert next(h for h in health if h["compartment"] == n)["cycles"] == 2
+    assert "learning" in s.ctl("health") and "learnt anew" in s.ctl("health", "--renewed", n)
+    assert next(h for h in json.loads(s.ctl("--json", "health")) if h["compartment"] == n)["cycles"] == 0
+
+
+def test_the_ledger_filtered_followed_and_exported(stand):
+    s = stand()
+    n = s.put_in("d-1")
+    s.put_in("d-2")
+    rows = [json.loads(line) for line in s.ctl("log", "export", "--deposit", "d-1", "--type", "opening").splitlines()]
+    assert [r["type"] for r in rows] == ["opening.authorised", "opening.opened", "opening.closed"]
+    assert all(r["data"]["compartment"] == n for r in rows)
+    table = list(csv.DictReader(s.ctl("log", "export", "--format", "csv", "--door", n).splitlines()))
+    assert [r["sequence"] for r in table] == [str(json.loads(line)["sequence"]) for line in s.ctl("log", "export", "--door", n).splitlines()]
+    assert json.loads(table[0]["data"])["deposit"] == "d-1" and len(table[0]["hash"]) == 64
+    assert s.ctl("log", "show", "--since", "2099-01-01T00:00:00Z") == ""
+    assert s.ctl("log", "show", "--since", "yesterday", check=False).returncode == 2
+    assert len(s.ctl("log", "show", "--from", 2, "--to", 3).splitlines()) == 2
+    follow = subprocess.Popen([BIN / "lockerctl", "--socket", s.socket, "log", "show", "--follow", "--type", "compartment"],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        change = itertools.cycle(["disable", "enable"])
+
+        def heard():
+            s.mqtt.command(next(change), {"compartment": 2, "reason": "wet"})
+            return select.select([follow.stdout], [], [], 0.2)[0]
+        wait_for(heard, what="a row at the follower")
+        assert "compartment.disabled" in follow.stdout.readline()
+    finally:
+        follow.terminate()
+        follow.wait()
+        follow.stdout.close()

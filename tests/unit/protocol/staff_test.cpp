@@ -46,9 +46,13 @@ TEST_CASE("what staff type once they have signed in") {
     CHECK_FALSE(parse_deed("1234"));
     CHECK_FALSE(parse_deed("dance"));
     CHECK_FALSE(parse_deed(""));
-    CHECK(deed_forms().starts_with("DOOR, list, open DOOR, next"));
-    CHECK(form_error("open") == "a door number is wanted; the form is: open DOOR");
-    CHECK(form_error("open 3 4") == "there are words too many; the form is: open DOOR");
+    CHECK(deed_forms().starts_with("DOOR, list, open DOOR [REASON …], next"));
+    CHECK(form_error("open") == "a door number is wanted; the form is: open DOOR [REASON …]");
+    const auto why = parse_deed("open 3  the hinge is   loose");
+    REQUIRE((why && *why));
+    CHECK((*why)->reason == "the hinge is loose");
+    CHECK(form_error("settle 3 4") == "there are words too many; the form is: settle DOOR");
+    CHECK(form_error("open 3 " + std::string(300, 'x')) != "");
     CHECK(form_error("open 1000") != "");
     CHECK(form_error("move d") != "");
     CHECK(form_error("return d size=XL") != "");
