@@ -164,10 +164,12 @@ private:
         const std::uint16_t sum = static_cast<std::uint16_t>(crc16(answer) ^ (s.wrong_crc ? 0x5555U : 0U));
         answer.push_back(static_cast<std::uint8_t>(sum & 0xFFU));
         answer.push_back(static_cast<std::uint8_t>(sum >> 8U));
-        if (s.collided) {  // one sends a bit or two behind the other, and both pull the line
-            for (std::size_t i = 0; i < answer.size(); ++i) {
-                answer[i] =
-                    static_cast<std::uint8_t>(answer[i] & (answer[i] << 1U | (i > 0 ? answer[i - 1] >> 7U : 1U)));
+        if (s.collided) {  // one sends a bit behind the other, and both pull the line
+            unsigned carried = 1;
+            for (auto& byte : answer) {
+                const unsigned sent = byte;
+                byte = static_cast<std::uint8_t>(sent & (sent << 1U | carried));
+                carried = sent >> 7U;
             }
         }
         for (int i = 0; i < s.garbage; ++i) {
