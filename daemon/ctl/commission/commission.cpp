@@ -1,26 +1,22 @@
 #include "daemon/ctl/commission/commission.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <list>
 #include <set>
 #include <stdexcept>
 
 #include "daemon/app/config.hpp"
 #include "daemon/app/files.hpp"
+#include "daemon/ctl/commission/base.hpp"
 #include "daemon/ctl/commission/lines.hpp"
 #include "daemon/ctl/commission/screen.hpp"
 #include "daemon/ctl/commission/wiring.hpp"
-#include "hal/store/sqlite_store.hpp"
 #include "hal/system/exclusive.hpp"
 #include "protocol/code.hpp"
 #include "protocol/crypto.hpp"
@@ -45,182 +41,9 @@ volatile std::sig_atomic_t interrupted = 0;
 struct stopped : std::runtime_error {
     stopped() : std::runtime_error("interrupted") {}
 };
-struct refused : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
 void heed() {
     if (interrupted != 0) {
         throw stopped();
-    }
-}
-
-void write_whole(const fs::path& file, const std::string& text) {
-    const fs::path fresh = file.string() + ".new";
-    std::ofstream out(fresh, std::ios::binary);
-    out << text;
-    out.flush();
-    if (!out) {
-        throw std::runtime_error(fmt::format("{} cannot be written", fresh.string()));
-    }
-    out.close();
-    fs::rename(fresh, file);
-}
-
-// What of the configuration does not depend on the wiring.
-struct base {
-    std::string text;
-    std::string cabinet;
-    fs::path state_folder;
-    fs::path cabinet_key;
-    std::vector<line_settings> lines;
-    std::string bus_tables;  // to be added: it had none
-    std::map<int, door_kept> kept;
-    std::map<std::pair<std::string, int>, std::string> names;  // of boards, by bus and address
-    std::set<std::pair<std::string, int>> spoken_for;  // relays of lamps and buzzers: by board and channel, from 1
-};
-
-std::string fresh_configuration(const commission_options& o) {
-    if (o.cabinet.empty() || o.broker.empty()) {
-        throw refused(
-            fmt::format("{} does not exist: for a new one give --cabinet ID and --broker mqtt://host:port", o.config));
-    }
-    return fmt::format(
-        "[cabinet]\nid = \"{}\"\nname = \"\"\nplace = \"\"\nhelp = \"\"\n\n[state]\nfolder = \"/var/lib/lockerd\"\n"
-        "control_socket = \"/run/lockerd/control.sock\"\n\n[keys]\ncabinet = \"keys/cabinet.key\"\nissuers = "
-        "\"keys/issuers.json\"\nroot = \"keys/root.json\"\n\n[mqtt]\nuri = \"{}\"\n",
-        o.cabinet, o.broker);
-}
-
-line_settings line_of(const toml::table& t, const fs::path& folder) {
-    line_settings line;
-    line.name = t["name"].value_or("line1");
-    const std::string device = t["device"].value_or("");
-    line.device = device.empty() || fs::path(device).is_absolute() ? device : (folder / device).string();
-    line.baud = t["baud"].value_or(9600);
-    const std::string parity = t["parity"].value_or("none");
-    line.parity = parity == "even" ? 'E' : parity == "odd" ? 'O' : 'N';
-    line.rs485 = t["rs485"].value_or(false);
-    const std::string tcp = t["tcp"].value_or("");
-    const auto colon = tcp.rfind(':');
-    if (!tcp.empty() && colon != std::string::npos) {
-        line.host = tcp.substr(0, colon);
-        line.port = std::atoi(tcp.c_str() + colon + 1);
-    }
-    return line;
-}
-
-base read_base(const commission_options& o) {
-    base b;
-    const fs::path file = fs::absolute(o.config);
-    const fs::path folder = file.parent_path();
-    if (fs::exists(file)) {
-        const auto text = read_text_file(file.string());
-        if (!text) {
-            throw refused(text.error().what);
-        }
-        b.text = *text;
-    } else {
-        b.text = fresh_configuration(o);
-    }
-    toml::table t;
-    try {
-        t = toml::parse(b.text);
-    } catch (const toml::parse_error& e) {
-        throw refused(fmt::format("{}:{}: {}", o.config, e.source().begin.line, std::string(e.description())));
-    }
-    const auto path = [&](const std::string& given) {
-        return fs::path(given).is_absolute() ? fs::path(given) : folder / given;
-    };
-    b.cabinet = t["cabinet"]["id"].value_or("");
-    b.state_folder = path(t["state"]["folder"].value_or("/var/lib/lockerd"));
-    b.cabinet_key = path(t["keys"]["cabinet"].value_or("keys/cabinet.key"));
-    const auto tables = [&](const char* name) {
-        std::vector<const toml::table*> out;
-        if (const auto* list = t[name].as_array()) {
-            for (const auto& item : *list) {
-                out.push_back(item.as_table());
-            }
-        }
-        return out;
-    };
-    for (const auto* c : tables("compartment")) {
-        b.kept[(*c)["number"].value_or(0)] = {(*c)["size"].value_or(""), (*c)["accessible"].value_or(false),
-                                              (*c)["supply"].value_or(std::int64_t{1})};
-    }
-    for (const auto* board : tables("board")) {
-        const std::string bus = (*board)["bus"].value_or("");
-        b.names[{bus, (*board)["address"].value_or(0)}] = (*board)["name"].value_or("");
-    }
-    for (const auto* out : tables("output")) {
-        b.spoken_for.emplace((*out)["relay"]["board"].value_or(""), (*out)["relay"]["channel"].value_or(0));
-    }
-    for (const auto* bus : tables("bus")) {
-        b.lines.push_back(line_of(*bus, folder));
-    }
-    if (!o.device.empty() || !o.tcp.empty()) {
-        if (!b.lines.empty()) {
-            throw refused(
-                fmt::format("{} has a [[bus]] already: --device and --tcp are for one that has none", o.config));
-        }
-        const std::string table =
-            o.tcp.empty() ? fmt::format("device = \"{}\"\nbaud = {}\nparity = \"{}\"\n", o.device, o.baud, o.parity)
-                          : fmt::format("tcp = \"{}\"\n", o.tcp);
-        b.bus_tables = "\n[[bus]]\nname = \"line1\"\n" + table;
-        b.lines.push_back(line_of(toml::parse("name = \"line1\"\n" + table), folder));
-    }
-    if (b.lines.empty()) {
-        throw refused("no line is known: give --device /dev/serial/by-id/… or --tcp host:port");
-    }
-    return b;
-}
-
-std::vector<board_profile> read_profiles(const commission_options& o) {
-    std::vector<board_profile> out;
-    const auto add = [&](std::string_view text, const std::string& from) {
-        auto parsed = parse_profile(text);
-        if (const auto* wrong = std::get_if<std::vector<std::string>>(&parsed)) {
-            throw refused(from + ": " + wrong->front());
-        }
-        out.push_back(std::get<board_profile>(std::move(parsed)));
-    };
-    for (const auto& builtin : builtin_profile_texts()) {
-        add(builtin.text, std::string(builtin.file));
-    }
-    if (!o.profiles.empty()) {
-        for (const auto& file : fs::directory_iterator(o.profiles)) {
-            if (file.path().extension() == ".toml") {
-                const auto text = read_text_file(file.path().string());
-                add(text ? *text : "", file.path().string());
-            }
-        }
-    }
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-    return out;
-}
-
-// Pulses without an authority are for a cabinet in which nothing lies.
-void refuse_in_service(const base& b) {
-    const auto file = b.state_folder / "locker.db";
-    if (!fs::exists(file)) {
-        return;
-    }
-    const sqlite_store store(file.string(), sqlite_store::mode::read_only);
-    int waiting = 0;
-    for (const auto& [id, text] : store.all("deposit")) {
-        const auto state = std::string(boost::json::parse(text).at("state").as_string());
-        waiting += state == "reserved" || state == "deposited" || state == "confirmed" ? 1 : 0;
-    }
-    int suspected = 0;
-    for (const auto& [number, text] : store.all("compartment")) {
-        suspected += boost::json::parse(text).at("suspicion").as_string().empty() ? 0 : 1;
-    }
-    if (waiting + suspected > 0) {
-        throw refused(
-            fmt::format("this cabinet is in service: {} deposits lie in it or are on their way, {} compartments are "
-                        "suspected. Nothing is opened here. --verify walks it while lockerd runs; or have it "
-                        "emptied and settled first",
-                        waiting, suspected));
     }
 }
 
@@ -313,6 +136,11 @@ private:
                             "when it does",
                             lines_.boards()[board].name));
         }
+        for (const auto& [name, channel] : base_.sensors) {  // mains may fail while a lock is pulsed
+            if (name == lines_.boards()[board].name) {
+                bits &= ~(1U << static_cast<unsigned>(channel - 1));
+            }
+        }
         return bits;
     }
 
@@ -366,6 +194,7 @@ private:
                 number(learnt, step->lock, true);
             }
             write_whole(journal, learnt.journal());
+            give_to_daemon(journal, base_.state_folder);
         }
         shown_.progress(fmt::format("{} locks were seen to open", done));
     }
@@ -482,7 +311,9 @@ private:
     }
 
     int finish(const survey& learnt, const fs::path& journal) {
-        const auto more = learnt.findings();
+        auto more = learnt.findings();
+        std::erase_if(more, [&](const finding& f) { return f.kind == "unused_input" && is_sensor(f.where); });
+        std::erase_if(more, [&](const finding& f) { return f.kind == "nothing_moved" && is_output(f.where); });
         for (const auto& f : more) {
             shown_.say("finding", f.text, {{"kind", f.kind}});
         }
@@ -498,6 +329,7 @@ private:
             fs::copy_file(file, file.string() + ".before", fs::copy_options::overwrite_existing);
         }
         write_whole(file, text);
+        judge(file);
         sign(learnt);
         fs::remove(journal);
         shown_.say(
@@ -513,6 +345,23 @@ private:
         return 0;
     }
 
+    [[nodiscard]] bool is_sensor(const board_channel& c) const {
+        return base_.sensors.count({lines_.boards()[c.board].name, c.channel + 1}) != 0;
+    }
+    [[nodiscard]] bool is_output(const board_channel& c) const {
+        return base_.spoken_for.count({lines_.boards()[c.board].name, c.channel + 1}) != 0;
+    }
+
+    // What lockerd would say of it, said now.
+    void judge(const fs::path& file) {
+        const auto read = read_config(file.string());
+        if (const auto* errors = std::get_if<std::vector<config_error>>(&read)) {
+            for (const auto& e : *errors) {
+                shown_.say("warning", "lockerd will not start with it yet: " + shown(file.string(), e));
+            }
+        }
+    }
+
     void sign(const survey& learnt) {
         const auto key = read_cabinet_key(base_.cabinet_key.string());
         if (!key) {
@@ -522,9 +371,10 @@ private:
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         const std::string record = wiring_record(
             learnt, base_.cabinet, std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), found_);
-        write_whole(
-            base_.state_folder / "wiring.json",
-            boost::json::serialize(object{{"record", record}, {"signature", to_hex(wiring_signature(*key, record))}}));
+        const auto file = base_.state_folder / "wiring.json";
+        write_whole(file, boost::json::serialize(
+                              object{{"record", record}, {"signature", to_hex(wiring_signature(*key, record))}}));
+        give_to_daemon(file, base_.state_folder);
     }
 
     const commission_options& o_;
@@ -544,14 +394,16 @@ int commission(const commission_options& o) {
         fs::create_directories(b.state_folder);
         std::list<exclusive> held;
         held.emplace_back((b.state_folder / "lock").string(), "state folder " + b.state_folder.string());
+        give_to_daemon(b.state_folder / "lock", b.state_folder);
         for (const auto& line : b.lines) {
             const std::string where = line.device.empty() ? fmt::format("{}:{}", line.host, line.port) : line.device;
             held.emplace_back(line_lock_file(where), "line " + where);
+            give_to_daemon(line_lock_file(where), b.state_folder);
         }
         refuse_in_service(b);
         std::signal(SIGINT, [](int) { interrupted = 1; });
         std::signal(SIGTERM, [](int) { interrupted = 1; });
-        cabinet_lines lines(b.lines, read_profiles(o));
+        cabinet_lines lines(b.lines, read_profiles(o, b));
         return run_of(o, std::move(b), lines, shown).all();
     } catch (const stopped&) {
         shown.say("interrupted", "Stopped. What was learnt is kept: the same command goes on.");

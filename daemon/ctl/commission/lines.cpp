@@ -12,6 +12,7 @@ namespace {
 
 constexpr int tries = 3;
 constexpr int collision_tries = 8;
+constexpr int releases = 200;               // a minute and more
 constexpr std::int64_t probe_us = 250'000;  // a board that is there answers sooner; nobody is waiting
 
 }  // namespace
@@ -191,8 +192,14 @@ bool cabinet_lines::pulse(const board_channel& relay, std::int64_t length_ms) {
     const bool done = line.open() && line.pulse(peer(relay.board), relay.channel, length_ms) == line_result::ok;
     if (boards_[relay.board].profile.pulse == pulse_kind::on_off) {
         sleep_ms(length_ms);
-        while (!line.open() || line.release(peer(relay.board), relay.channel) != line_result::ok) {
-            sleep_ms(50);  // it may be on: nothing else is done until it is off
+        // It may be on: nothing else is done until it is off.
+        for (int i = 0; !line.open() || line.release(peer(relay.board), relay.channel) != line_result::ok; ++i) {
+            if (i == releases) {
+                throw std::runtime_error(fmt::format(
+                    "board {} does not answer, and relay {} of it may be on: take its power away, then find out why",
+                    boards_[relay.board].name, relay.channel + 1));
+            }
+            sleep_ms(50);
         }
     }
     return done;

@@ -201,9 +201,11 @@ std::vector<finding> survey::findings() const {
                     ? finding{"no_contact", fmt::format("{}, relay {}: no contact tells of it: its cable is cut, "
                                                         "not wired, or the lock has none",
                                                         door, said(lock.relay))}
-                    : finding{"nothing_moved", fmt::format("relay {}: nothing moved, up to {} ms: no lock is wired "
-                                                           "to it, it jams, or its contact is not wired",
-                                                           said(lock.relay), lock.tried_ms)});
+                    : finding{"nothing_moved",
+                              fmt::format("relay {}: nothing moved, up to {} ms: no lock is wired "
+                                          "to it, it jams, or its contact is not wired",
+                                          said(lock.relay), lock.tried_ms),
+                              lock.relay});
             continue;
         }
         for (const auto& m : lock.moved) {
@@ -250,7 +252,7 @@ std::vector<finding> survey::findings() const {
         for (int c = 0; c < boards_[b].profile.inputs; ++c) {
             if (used.count({b, c}) == 0 &&
                 std::find(unstable_.begin(), unstable_.end(), board_channel{b, c}) == unstable_.end()) {
-                out.push_back({"unused_input", fmt::format("input {} moved with no door", said({b, c}))});
+                out.push_back({"unused_input", fmt::format("input {} moved with no door", said({b, c})), {b, c}});
             }
         }
     }

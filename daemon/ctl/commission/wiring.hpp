@@ -59,7 +59,8 @@ struct learnt_lock {
 // Something an installer should know. `kind` is for programs, `text` a sentence.
 struct finding {
     std::string kind;
-    std::string text;
+    std::string text{};
+    board_channel where{};  // of nothing_moved, unused_input
 };
 
 class survey {
