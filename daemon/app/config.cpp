@@ -75,18 +75,16 @@ private:
 
     // The path of a file of keys. "credential:NAME" is one that systemd hands to this service alone (LoadCredential=).
     std::optional<std::string> key_file(section& s, std::string_view key, bool required) const {
-        constexpr std::string_view prefix = "credential:";
         const auto given = s.text(key, required, 4096);
-        if (!given || !given->starts_with(prefix)) {
+        if (!given || !given->starts_with(credential_prefix)) {
             return given ? std::optional(path(*given)) : std::nullopt;
         }
-        const auto name = given->substr(prefix.size());
-        if (name.empty() || name == ".." || name.find('/') != std::string::npos) {
+        const auto name = given->substr(credential_prefix.size());
+        auto file = credential_file(name);
+        if (!file) {
             s.wrong(key, fmt::format("\"{}\" is no credential's name: the one in LoadCredential= is wanted", name));
-            return std::nullopt;
         }
-        const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-        return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) / name).string();
+        return file;
     }
 
     void read_cabinet() {
@@ -188,6 +186,15 @@ private:
         s.no_others();
     }
 
+    static int read_baud(section& s) {
+        const auto baud = s.number("baud", false, 1200, 115200).value_or(9600);
+        constexpr std::array<int, 7> rates{1200, 2400, 4800, 9600, 19200, 38400, 115200};
+        if (std::find(rates.begin(), rates.end(), baud) == rates.end()) {
+            s.wrong("baud", "1200, 2400, 4800, 9600, 19200, 38400 or 115200 is wanted");
+        }
+        return static_cast<int>(baud);
+    }
+
     void read_buses() {
         std::map<std::string, std::string> lines;  // and the bus
         for (auto& s : root_.tables("bus")) {
@@ -201,12 +208,7 @@ private:
             if (device.has_value() == tcp.has_value()) {
                 s.wrong(device ? "tcp" : "device", "either device = \"/dev/…\" or tcp = \"host:port\" is wanted");
             }
-            const auto baud = s.number("baud", false, 1200, 115200).value_or(9600);
-            constexpr std::array<int, 7> rates{1200, 2400, 4800, 9600, 19200, 38400, 115200};
-            if (std::find(rates.begin(), rates.end(), baud) == rates.end()) {
-                s.wrong("baud", "1200, 2400, 4800, 9600, 19200, 38400 or 115200 is wanted");
-            }
-            bus.line.baud = static_cast<int>(baud);
+            bus.line.baud = read_baud(s);
             const auto parity = s.choice("parity", {"none", "even", "odd"}, false).value_or(0);
             bus.line.parity = "NEO"[parity];
             bus.line.rs485 = s.flag("rs485", false);
@@ -389,7 +391,7 @@ private:
                 s.wrong("layout", "layout belongs to a USB-HID keyboard");
             }
             in.layout = static_cast<key_layout>(s.choice("layout", {"us", "de", "fr"}, false).value_or(0));
-            in.baud = static_cast<int>(s.number("baud", false, 1200, 115200).value_or(9600));
+            in.baud = read_baud(s);
             in.gm65 = s.choice("model", {"plain", "gm65"}, false).value_or(0) == 1;
             in.trigger_ms = s.number("trigger_ms", false, 500, 60'000).value_or(0);
             if (in.trigger_ms > 0 && !in.gm65) {

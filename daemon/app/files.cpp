@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+
 #include <unistd.h>
+#include <cstdlib>
+#include <filesystem>
 
 #include <algorithm>
 #include <cerrno>
@@ -73,6 +76,14 @@ file_reading<std::string> read_text_file(const std::string& path) {
         return file_error{fmt::format("{} cannot be read: {}", path, std::strerror(why))};
     }
     return {boost::system::in_place_value, std::move(text)};
+}
+
+std::optional<std::string> credential_file(std::string_view name) {
+    if (name.empty() || name == ".." || name.find('/') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+    return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) / name).string();
 }
 
 file_reading<secret256> read_cabinet_key(const std::string& path) {

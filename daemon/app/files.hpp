@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "protocol/crypto.hpp"
 #include "protocol/grant.hpp"
@@ -17,6 +19,11 @@ template <typename T>
 using file_reading = boost::system::result<T, file_error>;
 
 [[nodiscard]] file_reading<std::string> read_text_file(const std::string& path);
+
+// "credential:NAME" is a file that systemd hands to this service alone (LoadCredential=): where it is. Nothing: the
+// name is none.
+inline constexpr std::string_view credential_prefix = "credential:";
+[[nodiscard]] std::optional<std::string> credential_file(std::string_view name);
 
 // A secret: refused when others may read it, or more than its owner may write it.
 [[nodiscard]] file_reading<secret256> read_cabinet_key(const std::string& path);  // 32 bytes, or 64 hex digits

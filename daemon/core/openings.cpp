@@ -69,7 +69,7 @@ void seen_open(work& w, opening& o, bool recovered) {
     if (!recovered && run != w.s.l.running.end()) {
         const auto& p = run->second;
         const bool timed = p.pulsed_at >= 0 && p.seen_open >= p.pulsed_at && !o.late;
-        learn_opening(w.s.d.locks[o.compartment], timed ? p.seen_open - p.pulsed_at : -1, p.attempts);
+        learn_opening(w.s.d.locks[o.compartment], timed ? p.seen_open - p.pulsed_at : -1, p.sent);
         say_wear(w, o.compartment);
     }
     finish_opening(w, o, std::nullopt);
@@ -520,9 +520,11 @@ void take(state& s, moment now, const policy& rules, const pulse_report& report)
         case pulse_result::done:
             p.maybe_pulsed = true;
             p.acknowledged = true;
+            ++p.sent;
             break;
         case pulse_result::unsure:
             p.maybe_pulsed = true;
+            ++p.sent;
             break;
         case pulse_result::not_sent:
         case pulse_result::held_back:

@@ -201,6 +201,7 @@ struct progress {
     std::int64_t not_after = 0;    // monotonic: the authority's end
     std::int64_t watch_until = 0;  // monotonic: the running pulse's time to be seen
     int attempts = 0;
+    int sent = 0;  // pulses that left: acknowledged, or perhaps
     bool waiting_report = false;
     bool maybe_pulsed = false;    // a coil may have been on
     bool acknowledged = false;    // a pulse was confirmed by its board

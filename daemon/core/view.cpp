@@ -193,6 +193,9 @@ std::string snapshot(const work& w) {
         auto o = boost::json::parse(encode(compartment_view(w.s, c, w.config))).as_object();
         o["number"] = n;
         o["disabled"] = c.disabled;
+        if (wiring_of(w.config, n).contact == contact_kind::none) {
+            o["contact"] = "none";
+        }
         o["size"] = locker::name(wiring_of(w.config, n).size);
         if (!c.suspicion.empty()) {
             o["suspicion"] = c.suspicion;

@@ -9,7 +9,8 @@ namespace {
 constexpr std::int64_t fastest_ms = 250;  // nobody types or shows two lines within it
 // Longer than any answer may take: whoever asked has left, or lockerd would be asked nothing any more.
 constexpr std::int64_t answer_at_most_ms = 15'000;
-constexpr std::int64_t same_signal_ms = 500;  // a flood of wrong keys is no flood on the line
+constexpr std::int64_t same_signal_ms = 500;  // a flood of wrong keys is no flood on the line …
+constexpr std::int64_t between_signals_ms = 200;
 
 // What of a reply a lamp can say.
 front_signal signal_of(const std::string& reply) {
@@ -39,7 +40,7 @@ front::front(const front_settings& settings) : settings_(settings) {
         const bool keys = in.kind == input_kind::keypad;
         inputs_.push_back({keys ? core::entry_via::keypad : core::entry_via::scanner,
                            key_map(in.layout),
-                           keys ? std::variant<keypad, scanner>(keypad{}) : scanner{},
+                           keys ? std::variant<keypad, scanner>(keypad{}) : scanner(in.gm65),
                            {}});
     }
 }
@@ -130,7 +131,9 @@ void front::answered(const std::string& reply, std::int64_t now) {
 
 // A new one takes the place of what is left of the one before.
 void front::signal(front_signal what, std::int64_t now) {
-    if (what == said_ && now < said_at_ + same_signal_ms) {
+    const bool same = what == said_ && now < said_at_ + same_signal_ms;
+    const bool at_once = what != front_signal::yes && now < said_at_ + between_signals_ms;
+    if (same || at_once) {
         return;
     }
     said_ = what;
@@ -150,7 +153,7 @@ std::vector<output_order> front::due(std::int64_t now) {
                 ++in.counters.dropped;
             }
         } else if (std::get<keypad>(in.reads).expire(now)) {
-            ++in.counters.dropped;
+            drop(in, now);  // whoever still stands there hears that it begins anew
         }
     }
     std::vector<output_order> out;

@@ -169,11 +169,16 @@ private:
         }
         ::ioctl(port_.native_handle(), TIOCEXCL);
         using serial = asio::serial_port_base;
-        port_.set_option(serial::baud_rate(static_cast<unsigned>(settings_.baud)), error);
-        port_.set_option(serial::character_size(8), error);
-        port_.set_option(serial::parity(serial::parity::none), error);
-        port_.set_option(serial::stop_bits(serial::stop_bits::one), error);
-        port_.set_option(serial::flow_control(serial::flow_control::none), error);
+        const auto set = [&](const auto& option) {
+            if (!error) {
+                port_.set_option(option, error);
+            }
+        };
+        set(serial::baud_rate(static_cast<unsigned>(settings_.baud)));
+        set(serial::character_size(8));
+        set(serial::parity(serial::parity::none));
+        set(serial::stop_bits(serial::stop_bits::one));
+        set(serial::flow_control(serial::flow_control::none));
         if (error) {
             close();
             return error.message();
@@ -192,10 +197,15 @@ private:
         port_.close(ignored);
     }
 
-    // Nine bytes: they fit into the port's buffer. Whether they were heard shows in the next scan.
+    // One frame at a time: a scanner that takes none must not hold up a cabinet. Whether it was heard shows in the next
+    // scan. `frame` is one of gm65's constants.
     void send(std::string_view frame) {
-        error_code ignored;
-        port_.write_some(asio::buffer(frame), ignored);
+        if (sending_) {
+            return;
+        }
+        sending_ = true;
+        asio::async_write(port_, asio::buffer(frame),
+                          [this, self = shared_from_this()](error_code, std::size_t) { sending_ = false; });
     }
 
     void pull_trigger() {
@@ -227,6 +237,7 @@ private:
     }
 
     asio::serial_port port_;
+    bool sending_ = false;
     asio::steady_timer trigger_;
     std::array<char, 512> chunk_{};
 };

@@ -16,7 +16,7 @@ namespace locker {
 class keypad {
 public:
     // Somebody of seventy looks at the phone between two keys; somebody who has left has left his keys behind.
-    static constexpr std::int64_t between_keys_ms = 20'000;
+    static constexpr std::int64_t between_keys_ms = 12'000;
     static constexpr std::size_t longest = 32;        // digits and `#`; nothing that opens a door is longer
     static constexpr std::size_t longest_number = 6;  // of a door or of staff
 

@@ -20,6 +20,8 @@ inline constexpr std::size_t acknowledgement_bytes = 7;  // 02 00 00 01 00 33 31
 
 class scanner {
 public:
+    // `acknowledges`: it is of the GM65 family, and answers what it is told.
+    explicit scanner(bool acknowledges = false) : acknowledges_(acknowledges) {}
     // A scanner sends without a pause: what stops is broken off, or no scan.
     static constexpr std::int64_t between_bytes_ms = 500;
     // The largest QR code, version 40-L, holds 4,296 letters and digits (ISO/IEC 18004).
@@ -37,6 +39,7 @@ public:
     void forget();
 
 private:
+    bool acknowledges_;
     std::string line_;
     bool spoilt_ = false;
     std::size_t frame_left_ = 0;  // of an acknowledgement

@@ -109,6 +109,7 @@ line_action bus_master::next(std::int64_t now) {
     const auto board = static_cast<std::size_t>(turn.board);
     const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
     ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
+    polled_ = true;
     if (now + longest_ms(current_.what, board) > next_end(now)) {  // it may take so long: no coil waits for it
         current_ = {};
         current_.until = next_release();
@@ -225,6 +226,7 @@ void bus_master::hold(std::size_t board, int channel, int supply, std::int64_t u
 }
 
 void bus_master::order(const output_order& order) {
+    std::erase_if(outputs_, [&](const auto& o) { return o.board == order.board && o.channel == order.channel; });
     if (outputs_.size() >= outputs_waiting) {
         outputs_.pop_front();  // the oldest is of the least worth
     }
@@ -247,6 +249,10 @@ bool bus_master::serve_output(std::int64_t now, std::int64_t& wake) {
             wake = std::min(wake, std::max(now + 1, std::min(next_end(now), next_release())));
             return false;
         }
+        if (!polled_) {
+            return false;  // somebody may stand at a door: a poll goes between two lamps
+        }
+        polled_ = false;
         outputs_.pop_front();
         ask(line_action::kind::output, i);
         current_.channel = order.channel;

@@ -136,6 +136,7 @@ private:
     std::map<int, bus_lock> locks_;
     std::deque<pulse_order> orders_;
     std::deque<output_order> outputs_;
+    bool polled_ = false;  // since the last output
     pulse_order sending_;
     std::vector<held> held_;
     line_action current_;

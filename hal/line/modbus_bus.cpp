@@ -7,7 +7,8 @@
 namespace locker {
 namespace {
 
-constexpr int farewell_tries = 2;  // a lost frame is no reason to leave a coil on
+constexpr std::size_t outputs_posted = 8;  // while the line is at something long
+constexpr int farewell_tries = 2;          // a lost frame is no reason to leave a coil on
 
 std::int64_t boot_ms() {
     timespec t{};
@@ -46,7 +47,9 @@ void modbus_bus::pulse(const pulse_order& order) {
 void modbus_bus::output(const output_order& order) {
     {
         const std::lock_guard lock(mutex_);
-        outputs_.push_back(order);
+        if (outputs_.size() < outputs_posted) {
+            outputs_.push_back(order);
+        }
     }
     wake_.notify_one();
 }

@@ -133,13 +133,19 @@ TEST_CASE("bus master: lamps and buzzers go after pulses, before polls, and are 
     }
     b.run_until(b.now + 2000);
     CHECK(b.times(line_action::kind::output).size() == 9);
+    const auto lamps = b.times(line_action::kind::output);
+    for (std::size_t i = 2; i < lamps.size(); ++i) {
+        CHECK(lamps[i] - lamps[i - 1] >= 40);  // a poll goes between two
+    }
 }
 
 TEST_CASE("bus master: a lamp on a board without a timer is switched off again, like a lock") {
     bench b(settings_of(1, pulse_kind::on_off));
     b.run_until(500);
     b.master.order(output_order{0, 5, 300});
-    b.master.order(output_order{0, 5, 300});  // the same once more: after the first is off
+    b.run_until(b.now + 100);
+    b.master.order(output_order{0, 5, 900});  // the same once more: after the first is off, and the latest of them
+    b.master.order(output_order{0, 5, 300});
     b.run_until(b.now + 2000);
     const auto on = b.times(line_action::kind::output);
     const auto off = b.times(line_action::kind::release);

@@ -98,7 +98,7 @@ TEST_CASE("scanner: payloads by their line's end, in whatever pieces they come")
 
 TEST_CASE("scanner: acknowledgements of the GM65 family are no payload, whole or in pieces") {
     const std::string ack("\x02\x00\x00\x01\x00\x33\x31", 7);
-    scanner s;
+    scanner s(true);
     CHECK(s.take(ack.substr(0, 3), 0).empty());
     const auto got = s.take(ack.substr(3) + "12\r" + ack + ack, 1);
     REQUIRE(got.size() == 1);
@@ -106,6 +106,18 @@ TEST_CASE("scanner: acknowledgements of the GM65 family are no payload, whole or
     CHECK(s.take(ack.substr(0, 4), 2).empty());
     CHECK_FALSE(s.expire(2 + scanner::between_bytes_ms));  // nothing of anybody's was lost
     CHECK(s.take("34\r", 2 + scanner::between_bytes_ms).at(0).text == "34");
+}
+
+TEST_CASE("scanner: others acknowledge nothing: a control character spoils what it stands in") {
+    scanner s;
+    const auto got = s.take(
+        "\x02"
+        "123456789\r"
+        "123456789\r",
+        0);
+    REQUIRE(got.size() == 2);
+    CHECK_FALSE(got[0].whole);
+    CHECK(got[1].text == "123456789");
 }
 
 TEST_CASE("scanner: too long, not text and broken off are no payload") {

@@ -104,6 +104,7 @@ TEST_CASE("front: yes, no and wait; a new signal takes the place of the old one"
     REQUIRE(b.type("123456789#"));
     b.at.waits(b.now);
     CHECK(b.heard() == tones{{0, 7, 100}});
+    b.now += 300;
     b.at.answered(opened, b.now);
     CHECK(b.heard() == tones{{0, 7, 500}, {0, 6, 1000}});
     b.now += 1000;
@@ -136,6 +137,13 @@ TEST_CASE("front: too much is told and counted, keys that are missing spoil the 
     CHECK_FALSE(b.type("12"));
     (void)b.heard();  // time passes until nothing is left to do
     CHECK(b.at.counters(keys).dropped == 3);
+    b.now += 1000;
+    int orders = 0;
+    for (int i = 0; i < 2000; ++i, ++b.now) {  // rubbish and lines, in turns, two seconds long
+        (void)b.at.bytes(scans, i % 2 == 0 ? "\x01\r" : "123456789\r", b.now);
+        orders += static_cast<int>(b.at.due(b.now).size());
+    }
+    CHECK(orders <= 30);
     CHECK(b.at.wake_at() == INT64_MAX);
 }
 
