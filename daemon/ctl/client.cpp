@@ -60,13 +60,21 @@ boost::json::object ask(const std::string& path, const boost::json::object& requ
     return conversation(path).ask(request);
 }
 
-void watch(const std::string& path, const std::function<void(const std::string&)>& each) {
+void watch(const std::string& path, const std::function<void()>& begun,
+           const std::function<void(const std::string&)>& each) {
     asio::io_context io;
     auto socket = connect(io, path);
-    asio::write(socket, asio::buffer(std::string("{\"do\":\"watch\"}\n")));
+    // The answer to the second says that the first was heard.
+    asio::write(socket, asio::buffer(std::string("{\"do\":\"watch\"}\n{\"do\":\"log\",\"from\":1,\"limit\":1}\n")));
     asio::streambuf buffer;
+    bool heard = false;
     for (std::string line = line_of(socket, buffer); !line.empty(); line = line_of(socket, buffer)) {
-        each(line);
+        if (!heard && boost::json::parse(line).as_object().contains("ok")) {
+            heard = true;
+            begun();
+        } else {
+            each(line);
+        }
     }
 }
 

@@ -25,7 +25,8 @@ private:
     std::unique_ptr<inner> inner_;
 };
 
-// Lines until lockerd closes.
-void watch(const std::string& socket, const std::function<void(const std::string&)>& each);
+// Lines until lockerd closes. `begun` is called once whatever is recorded from then on will be told.
+void watch(const std::string& socket, const std::function<void()>& begun,
+           const std::function<void(const std::string&)>& each);
 
 }  // namespace locker

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
+#include <optional>
 
 #include "daemon/app/config.hpp"
 #include "daemon/ctl/client.hpp"
@@ -77,9 +78,11 @@ std::string one_line(const object& event) {
 }
 
 int watch_events(const options& o) {
-    locker::watch(o.socket, [&](const std::string& line) {
-        std::cout << (o.json ? line : one_line(boost::json::parse(line).as_object())) << std::endl;
-    });
+    locker::watch(
+        o.socket, [] {},
+        [&](const std::string& line) {
+            std::cout << (o.json ? line : one_line(boost::json::parse(line).as_object())) << std::endl;
+        });
     std::cerr << "lockerctl: lockerd has closed the connection\n";
     return exit_failed;
 }
@@ -148,14 +151,55 @@ int show(const options& o, const object& answer) {
     return answer.at("ok").as_bool() ? 0 : exit_refused;
 }
 
+// What a grant says, unverified: lockerd verifies it. Nothing: it is none.
+std::optional<object> claims_of(const std::string& token) {
+    const auto first = token.find('.');
+    const auto second = first == std::string::npos ? first : token.find('.', first + 1);
+    const auto bytes = second == std::string::npos
+                           ? std::nullopt
+                           : locker::from_base64url(token.substr(first + 1, second - first - 1));
+    boost::system::error_code error;
+    const auto v = bytes ? boost::json::parse(std::string(bytes->begin(), bytes->end()), error) : boost::json::value();
+    return error || !v.is_object() ? std::nullopt : std::optional(v.as_object());
+}
+
+// A grant opens what it names: it must be this door, for maintenance, and say why.
+std::string unfit(const std::string& token, int door) {
+    const auto claims = claims_of(token);
+    if (!claims) {
+        return "that is no grant";
+    }
+    const auto* cmp = claims->if_contains("cmp");
+    if (text(*claims, "act") != "open" || cmp == nullptr || *cmp != door) {
+        return fmt::format("that grant is for act {} at door {}; one with act open for door {} is wanted",
+                           text(*claims, "act"), cmp == nullptr ? "none" : serialize(*cmp), door);
+    }
+    return text(*claims, "reason").empty()
+               ? "that grant says no reason; mint it with one: the ledger takes it from there"
+               : "";
+}
+
 int maintenance_open(const options& o, open_wish wish) {
+    for (const auto& grant : wish.grants) {
+        if (const auto why = unfit(grant, wish.door); !why.empty()) {
+            std::cerr << "lockerctl: " << why << "\n";
+            return exit_refused;
+        }
+    }
+    if (wish.grants.empty() && wish.reason.find_first_not_of(' ') == std::string::npos) {
+        std::cerr << "lockerctl: --reason is wanted: it stands in the ledger\n";
+        return exit_refused;
+    }
     locker::conversation with(o.socket);
     if (!wish.grants.empty()) {
         for (std::size_t i = 0; i < wish.grants.size(); ++i) {
             const auto answer = with.ask({{"do", "enter"}, {"text", wish.grants[i]}, {"via", "scanner"}});
             const int code = show(o, answer);
+            const auto* result = answer.if_contains("result");
+            const bool waits =
+                result != nullptr && result->is_object() && result->get_object().contains("second_grant_within_s");
             if (code != 0 || i + 1 == wish.grants.size()) {
-                return code;
+                return code == 0 && waits ? exit_refused : code;  // nothing is open yet
             }
         }
     }
@@ -164,6 +208,10 @@ int maintenance_open(const options& o, open_wish wish) {
             std::cerr << "工号 # 动态码 Staff number # code: " << std::flush;
         }
         std::getline(std::cin, wish.staff);
+    }
+    if (wish.staff.empty()) {
+        std::cerr << "lockerctl: a staff code is wanted, number # code, or a grant by --grant\n";
+        return exit_refused;
     }
     const auto in = with.ask({{"do", "enter"}, {"text", wish.staff}, {"via", "socket"}});
     if (!in.at("ok").as_bool()) {
@@ -315,13 +363,15 @@ int log_print(const options& o, const log_options& l, row_form form) {
         }
         std::cout << std::flush;
     };
-    until_head();
-    if (l.follow) {
-        if (!l.database.empty()) {
-            std::cerr << "lockerctl: --follow wants a lockerd that runs, not a file\n";
-            return exit_failed;
-        }
-        locker::watch(o.socket, [&](const std::string&) { until_head(); });  // a row is told once it is there
+    if (l.follow && !l.database.empty()) {
+        std::cerr << "lockerctl: --follow wants a lockerd that runs, not a file\n";
+        return exit_failed;
+    }
+    if (!l.follow) {
+        until_head();
+    } else {
+        // Told first, then read: no row falls between the two.
+        locker::watch(o.socket, until_head, [&](const std::string&) { until_head(); });
         std::cerr << "lockerctl: lockerd has closed the connection\n";
         return exit_failed;
     }
@@ -426,7 +476,13 @@ int run(int argc, char** argv) {
     doors->add_flag("--suspected", suspected, "Only those that staff should look into");
     doors->callback([&] {
         const auto snapshot = snapshot_of(o);
-        code = show_view(o, snapshot.at("compartments"), [&] { return locker::doors_table(snapshot, suspected); });
+        auto list = snapshot.at("compartments").as_array();
+        if (suspected) {
+            list.erase(std::remove_if(list.begin(), list.end(),
+                                      [](const auto& c) { return !c.as_object().contains("suspicion"); }),
+                       list.end());
+        }
+        code = show_view(o, list, [&] { return locker::doors_table(list); });
     });
     app.add_subcommand("deposits", "What lies in the cabinet, or is on its way")->callback([&] {
         const auto snapshot = snapshot_of(o);
@@ -447,7 +503,7 @@ int run(int argc, char** argv) {
                            "Open a door for maintenance, by staff's authority; where the configuration asks for "
                            "two persons, by two grants");
     open->add_option("door", wish.door, "The number on the door")->required()->check(CLI::Range(1, 999));
-    open->add_option("--reason", wish.reason, "Why; it stands in the ledger")->required();
+    open->add_option("--reason", wish.reason, "Why; it stands in the ledger. A grant says its own");
     auto* by_staff = open->add_option("--staff", wish.staff, "A staff code; else it is asked for");
     open->add_option("--grant", wish.grants, "Instead: a grant with act open; twice where two persons are wanted")
         ->excludes(by_staff)
@@ -485,6 +541,7 @@ int run(int argc, char** argv) {
     commission->add_option("--profiles", c.profiles, "A folder with profiles of more boards")
         ->check(CLI::ExistingDirectory);
     commission->add_flag("--unattended", c.unattended, "Ask nothing: doors are numbered in the order of their relays");
+    commission->add_flag("--force", c.force, "Leave out doors of the configuration that were not found");
     commission->add_flag("--anew", c.anew, "Forget what a run that was stopped has learnt");
     commission->add_flag("--verify", verify,
                          "Walk a cabinet in service instead: lockerd runs, each vacant door is opened once");

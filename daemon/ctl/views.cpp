@@ -118,15 +118,12 @@ std::string picture(const object& snapshot, int columns, bool colours) {
     return out;
 }
 
-std::string doors_table(const object& snapshot, bool suspected_only) {
+std::string doors_table(const array& compartments) {
     std::string out = fmt::format("{:>5}  {:<4} {:<10} {:<8} {:<12} {:<20} {}\n", "door", "size", "use", "door is",
                                   "lock", "deposit", "since");
-    for (const auto& item : snapshot.at("compartments").as_array()) {
+    for (const auto& item : compartments) {
         const auto& c = item.as_object();
         const auto suspicion = text(c, "suspicion");
-        if (suspected_only && suspicion.empty()) {
-            continue;
-        }
         out += fmt::format("{:>5}  {:<4} {:<10} {:<8} {:<12} {:<20} {}\n", number(c, "number"), text(c, "size"),
                            text(c, "use"), text(c, "door"), text(c, "lock"), text(c, "deposit"), text(c, "since"));
         if (!suspicion.empty()) {

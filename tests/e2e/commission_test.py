@@ -125,7 +125,9 @@ def test_stopped_and_gone_on_with(stand):
     lines, _ = commission(s, "--unattended", "--doors", "24", last=4)
     assert any(line["what"] == "resumed" for line in lines)
     after = {d["door"]: d["openings"] for d in s.ask_sim(do="status")["doors"]}
-    assert sum(1 for n in before if before[n] and after[n] == before[n]) >= 4  # what was learnt is not tried again
+    learnt = [n for n in before if before[n]]
+    assert sum(1 for n in learnt if after[n] == before[n] + 1) >= 4  # what was learnt is confirmed, and not learnt again
+    assert sum(1 for n in before if n not in learnt and after[n] == 2) >= 15
     check_configuration(s, wires)
 
 
@@ -167,6 +169,7 @@ def test_a_cabinet_in_service_is_walked(stand):
     s = stand(doors=8, boards=1)
     assert s.roster(1, [{"number": "4711", "sub": "g", "permits": ["maintain"]}])["ok"]
     s.end_sim()
+    s.mqtt.event("board.lost")
     sim = (s.folder / "sim.toml").read_text().replace("[line]", "[people]\npush_after_ms = 1800\n[line]")
     five = sim.index("number = 5\n")
     head, tail = sim[:five], sim[five:].replace("relay = 5", "relay = 0").replace("relay = 6", "relay = 5").replace("relay = 0", "relay = 6")

@@ -1,5 +1,6 @@
 #include "daemon/ctl/commission/base.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -8,10 +9,12 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
+#include <cerrno>
+#include <cstring>
 
 #include "daemon/app/files.hpp"
 #include "hal/store/sqlite_store.hpp"
+#include "protocol/topic.hpp"
 
 namespace locker {
 
@@ -25,7 +28,8 @@ std::string fresh_configuration(const commission_options& o) {
             fmt::format("{} does not exist: for a new one give --cabinet ID and --broker mqtt://host:port", o.config));
     }
     return fmt::format(
-        "[cabinet]\nid = \"{}\"\nname = \"\"\nplace = \"\"\nhelp = \"\"\n\n[state]\nfolder = \"/var/lib/lockerd\"\n"
+        "[cabinet]\nid = \"{}\"\n# name, place, help: what people are shown, see configuration.md\n\n[state]\nfolder = "
+        "\"/var/lib/lockerd\"\n"
         "control_socket = \"/run/lockerd/control.sock\"\n\n[keys]\ncabinet = \"keys/cabinet.key\"\nissuers = "
         "\"keys/issuers.json\"\nroot = \"keys/root.json\"\n\n[mqtt]\nuri = \"{}\"\n",
         o.cabinet, o.broker);
@@ -74,20 +78,36 @@ base read_base(const commission_options& o) {
         return fs::path(given).is_absolute() ? fs::path(given) : folder / given;
     };
     b.cabinet = t["cabinet"]["id"].value_or("");
+    if (!is_name(b.cabinet)) {
+        throw refused(fmt::format("{}: cabinet.id: 1 to 64 of A-Z a-z 0-9 _ - in quotes are wanted", o.config));
+    }
+    if (::access(folder.c_str(), W_OK) != 0) {
+        throw refused(fmt::format("{} cannot be written: {}", folder.string(), std::strerror(errno)));
+    }
     b.state_folder = path(t["state"]["folder"].value_or("/var/lib/lockerd"));
-    b.cabinet_key = path(t["keys"]["cabinet"].value_or("keys/cabinet.key"));
+    const std::string key = t["keys"]["cabinet"].value_or("keys/cabinet.key");
+    const bool credential = key.starts_with(credential_prefix);
+    b.cabinet_key =
+        credential ? fs::path(credential_file(key.substr(credential_prefix.size())).value_or("")) : path(key);
     const auto tables = [&](const char* name) {
         std::vector<const toml::table*> out;
         if (const auto* list = t[name].as_array()) {
             for (const auto& item : *list) {
-                out.push_back(item.as_table());
+                if (item.as_table() != nullptr) {
+                    out.push_back(item.as_table());
+                }
             }
         }
         return out;
     };
     for (const auto* c : tables("compartment")) {
-        b.kept[(*c)["number"].value_or(0)] = {(*c)["size"].value_or(""), (*c)["accessible"].value_or(false),
-                                              (*c)["supply"].value_or(std::int64_t{1})};
+        const int number = (*c)["number"].value_or(0);
+        const std::string contact = (*c)["contact"].value_or("door");
+        b.kept[number] = {(*c)["size"].value_or(""), (*c)["accessible"].value_or(false),
+                          (*c)["supply"].value_or(std::int64_t{1}), contact == "latch" ? "latch" : "door"};
+        if (const auto relay = (*c)["relay"]; relay.is_table()) {
+            b.numbers[{relay["board"].value_or(""), relay["channel"].value_or(0)}] = number;
+        }
     }
     for (const auto* board : tables("board")) {
         const std::string bus = (*board)["bus"].value_or("");
@@ -105,7 +125,16 @@ base read_base(const commission_options& o) {
         b.bus_tables += fmt::format("\n[profiles]\nfolder = \"{}\"\n", fs::absolute(o.profiles).string());
     }
     for (const auto* bus : tables("bus")) {
+        if ((*bus)["name"].value_or("") == std::string()) {
+            throw refused(fmt::format("{}: bus.name is missing", o.config));
+        }
         b.lines.push_back(line_of(*bus, folder));
+    }
+    if (!o.device.empty() && !o.tcp.empty()) {
+        throw refused("--device and --tcp: one of the two");
+    }
+    if (!o.tcp.empty() && (o.tcp.find(':') == std::string::npos || o.tcp.front() == ':')) {
+        throw refused(fmt::format("--tcp {}: host:port is wanted", o.tcp));
     }
     if (!o.device.empty() || !o.tcp.empty()) {
         if (!b.lines.empty()) {
@@ -189,14 +218,21 @@ void give_to_daemon(const fs::path& file, const fs::path& state_folder) {
 
 void write_whole(const fs::path& file, const std::string& text) {
     const fs::path fresh = file.string() + ".new";
-    std::ofstream out(fresh, std::ios::binary);
-    out << text;
-    out.flush();
-    if (!out) {
-        throw std::runtime_error(fmt::format("{} cannot be written", fresh.string()));
+    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const bool written =
+        fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    if (fd >= 0) {
+        ::close(fd);
     }
-    out.close();
+    if (!written) {
+        throw std::runtime_error(fmt::format("{} cannot be written: {}", fresh.string(), std::strerror(errno)));
+    }
     fs::rename(fresh, file);
+    const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        (void)::fsync(folder);
+        ::close(folder);
+    }
 }
 
 }  // namespace locker

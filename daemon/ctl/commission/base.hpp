@@ -27,8 +27,9 @@ struct base {
     std::filesystem::path state_folder;
     std::filesystem::path cabinet_key;
     std::vector<line_settings> lines;
-    std::string bus_tables;  // to be added: it had none
-    std::map<int, door_kept> kept;
+    std::string bus_tables;                                    // to be added: it had none
+    std::map<int, door_kept> kept;                             // by the number on the door
+    std::map<std::pair<std::string, int>, int> numbers;        // on doors, by relay: board and channel from 1
     std::map<std::pair<std::string, int>, std::string> names;  // of boards, by bus and address
     std::set<std::pair<std::string, int>> spoken_for;  // relays of lamps and buzzers: by board and channel, from 1
     std::set<std::pair<std::string, int>> sensors;     // inputs of mains and tamper switch, likewise

@@ -1,6 +1,7 @@
 #include "daemon/ctl/commission/commission.hpp"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -8,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <list>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -30,9 +32,9 @@ using boost::json::object;
 
 constexpr int exit_refused = 1;
 constexpr int exit_interrupted = 130;
-constexpr std::int64_t cool_down_ms = 1500;  // a coil rests so long after its pulse
-constexpr std::int64_t nothing_moves_ms = 1300;
-constexpr std::int64_t still_ms = 300;  // a contact that is quiet for so long has come to rest
+constexpr std::int64_t cool_down_ms = 1500;      // a coil rests so long after its pulse
+constexpr std::int64_t nothing_moves_ms = 2600;  // lockerd itself would wait no longer for a door
+constexpr std::int64_t still_ms = 300;           // a contact that is quiet for so long has come to rest
 constexpr std::int64_t shut_within_ms = 120'000;
 constexpr std::int64_t supply_rest_ms = 200;  // between two coils of one supply
 
@@ -60,7 +62,20 @@ public:
                 lengths.push_back(ms);
             }
         }
-        survey learnt(lines_.boards(), lengths);
+        survey learnt(lines_.boards(), lengths, o_.pulse_max, o_.unattended);
+        for (std::size_t b = 0; b < lines_.boards().size(); ++b) {
+            const auto& name = lines_.boards()[b].name;
+            for (const auto& [board, channel] : base_.spoken_for) {  // a lamp or a buzzer
+                if (board == name) {
+                    learnt.leave_out({b, channel - 1});
+                }
+            }
+            for (const auto& [relay, number] : base_.numbers) {
+                if (relay.first == name) {
+                    learnt.known_before({b, relay.second - 1}, number);
+                }
+            }
+        }
         const fs::path journal = base_.state_folder / "commission.json";
         if (const auto text = read_text_file(journal.string()); text && !o_.anew) {
             if (learnt.resume(*text)) {
@@ -144,80 +159,125 @@ private:
         return bits;
     }
 
+    std::string asked(const std::string& question) {
+        try {
+            auto said = shown_.ask(question);
+            heed();
+            return said;
+        } catch (const std::runtime_error&) {
+            heed();  // no answer, since a signal came
+            throw;
+        }
+    }
+
     // What contacts read while all doors are shut.
     void rest(survey& learnt) {
         if (!o_.unattended) {
-            (void)shown_.ask("Shut every door, then press Enter.");
+            (void)asked("Shut every door, then press Enter.");
         }
         for (std::size_t b = 0; b < lines_.boards().size(); ++b) {
             rest_.push_back(inputs(b));
+            loose_.push_back(0);
         }
         const std::int64_t end = monotonic_ms() + 1000;
-        std::set<board_channel> loose;
         while (monotonic_ms() < end) {
             for (std::size_t b = 0; b < lines_.boards().size(); ++b) {
                 const auto changed = inputs(b) ^ rest_[b];
                 for (int c = 0; c < 32; ++c) {
-                    if (((changed >> static_cast<unsigned>(c)) & 1U) != 0 && loose.insert({b, c}).second) {
+                    if (((changed & ~loose_[b]) >> static_cast<unsigned>(c) & 1U) != 0) {
                         learnt.unstable({b, c});
                     }
                 }
+                loose_[b] |= changed;
             }
         }
+    }
+
+    void keep(const survey& learnt, const fs::path& journal) const {
+        write_whole(journal, learnt.journal());
+        give_to_daemon(journal, base_.state_folder);
     }
 
     void learn(survey& learnt, const fs::path& journal) {
         std::map<std::size_t, std::int64_t> free_at;  // monotonic, by lock
         std::int64_t supply_free = 0;
-        std::size_t done = 0;
+        std::optional<survey::step> before;
+        std::set<std::size_t> late;
         while (const auto step = learnt.next()) {
             heed();
-            const auto& lock = learnt.locks()[step->lock];
-            const auto& board = lines_.boards()[lock.relay.board];
-            if (base_.spoken_for.count({board.name, lock.relay.channel + 1}) != 0) {  // a lamp or a buzzer
-                learnt.saw({step->lock, INT64_MAX, true}, {});
+            const bool quiet = all_at_rest(learnt);
+            if (!quiet && before && learnt.locks()[before->lock].needed_ms == 0 && late.insert(before->lock).second) {
+                shown_.say("warning", "A contact moved late: that relay is tried again.");
+                learnt.again(*before);
+                before.reset();
                 continue;
             }
+            before = step;
+            const auto& lock = learnt.locks()[step->lock];
             shown_.progress(fmt::format("Relay {} of {}: board {} channel {}, {} ms", step->lock + 1,
-                                        learnt.locks().size(), board.name, lock.relay.channel + 1, step->length_ms));
+                                        learnt.locks().size(), lines_.boards()[lock.relay.board].name,
+                                        lock.relay.channel + 1, step->length_ms));
             sleep_ms(std::max(free_at[step->lock], supply_free) - monotonic_ms());
             auto moved = watched(lock.relay, step->length_ms);
             free_at[step->lock] = monotonic_ms() + cool_down_ms;
             supply_free = monotonic_ms() + supply_rest_ms;
             learnt.saw(*step, moved);
-            if (learnt.locks()[step->lock].needed_ms > 0) {
+            if (lock.needed_ms > 0 && !step->confirm) {
                 tell(learnt, step->lock);
                 number(learnt, step->lock, false);
-                wait_shut(learnt.locks()[step->lock]);
-                ++done;
-            } else if (step->last && !o_.unattended) {
+            } else if (step->last && lock.needed_ms == 0 && !o_.unattended) {
                 number(learnt, step->lock, true);
             }
-            write_whole(journal, learnt.journal());
-            give_to_daemon(journal, base_.state_folder);
+            keep(learnt, journal);
         }
-        shown_.progress(fmt::format("{} locks were seen to open", done));
+        (void)all_at_rest(learnt);
+    }
+
+    // Waits until every contact reads as it did while all doors were shut. False: one had moved.
+    bool all_at_rest(const survey& learnt) {
+        const std::int64_t end = monotonic_ms() + shut_within_ms;
+        std::int64_t since = -1;
+        bool quiet = true;
+        for (bool asked = false; monotonic_ms() < end;) {
+            bool rest = true;
+            for (std::size_t b = 0; b < rest_.size(); ++b) {
+                rest = ((inputs(b) ^ rest_[b]) & ~loose_[b]) == 0 && rest;
+            }
+            since = !rest ? -1 : since < 0 ? monotonic_ms() : since;
+            if (since >= 0 && (quiet || monotonic_ms() - since >= still_ms)) {
+                return quiet;
+            }
+            quiet = quiet && rest;
+            if (!rest && !asked && !o_.unattended) {
+                shown_.progress("Shut the door, please.");
+                asked = true;
+            }
+        }
+        keep(learnt, base_.state_folder / "commission.json");
+        throw refused(
+            "a contact does not come back to what it read while all doors were shut. If a door stood open at the "
+            "beginning: shut all, and begin with --anew; else shut it, and call again");
     }
 
     // Pulses, and reads all contacts until those that moved have come to rest.
     std::vector<moved_input> watched(const board_channel& relay, std::int64_t length_ms) {
-        // Contacts that are not at rest now (a door that stands open) prove nothing.
-        std::vector<std::uint32_t> away;
-        for (std::size_t b = 0; b < rest_.size(); ++b) {
-            away.push_back(inputs(b) ^ rest_[b]);
-        }
-        const bool acknowledged = lines_.pulse(relay, length_ms);
+        const bool acknowledged = lines_.begin(relay, length_ms);
         const std::int64_t begun = monotonic_ms();
         std::vector<input_sample> samples;
         std::int64_t changed_at = -1;
         auto last = rest_;
         std::size_t only = rest_.size();  // the board whose contact moves is read back to back
+        bool ended = false;
         for (;;) {
             for (std::size_t b = 0; b < rest_.size(); ++b) {
+                if (!ended && monotonic_ms() - begun >= length_ms) {
+                    lines_.end(relay);
+                    ended = true;
+                }
                 if (only < rest_.size() && b != only) {
                     continue;
                 }
-                const auto bits = (inputs(b) & ~away[b]) | (rest_[b] & away[b]);
+                const auto bits = inputs(b);
                 const std::int64_t now = monotonic_ms() - begun;
                 if (bits != last[b]) {
                     last[b] = bits;
@@ -227,11 +287,11 @@ private:
                 }
             }
             const std::int64_t now = monotonic_ms() - begun;
-            if ((changed_at < 0 && now > nothing_moves_ms) || (changed_at >= 0 && now > changed_at + still_ms)) {
+            const bool over = changed_at < 0 ? now > nothing_moves_ms : now > changed_at + still_ms;
+            if (ended && over) {
                 break;
             }
         }
-        sleep_ms(begun + length_ms - monotonic_ms());
         if (!acknowledged && samples.empty()) {
             shown_.say("warning", fmt::format("board {} did not acknowledge a pulse of channel {}",
                                               lines_.boards()[relay.board].name, relay.channel + 1));
@@ -268,11 +328,13 @@ private:
         if (o_.unattended) {
             return;
         }
-        const int next = learnt.next_number();
+        const int known = learnt.locks()[index].number_before;
+        const bool free = known != 0 && std::none_of(learnt.locks().begin(), learnt.locks().end(),
+                                                     [&](const auto& l) { return l.number == known; });
+        const int next = free ? known : learnt.next_number();
         for (;;) {
-            const std::string said =
-                shown_.ask(silent ? "No contact moved. Did a door open? Its number, or Enter for none: "
-                                  : fmt::format("The number on the door that opened [{}]: ", next));
+            const std::string said = asked(silent ? "No contact moved. Did a door open? Its number, or Enter for none: "
+                                                  : fmt::format("The number on the door that opened [{}]: ", next));
             if (said.empty()) {
                 if (!silent) {
                     learnt.name_door(index, next, false);
@@ -292,66 +354,66 @@ private:
         }
     }
 
-    void wait_shut(const learnt_lock& lock) {
-        const auto& m = lock.moved.front();
-        if (!o_.unattended) {
-            shown_.progress("Shut it, please.");
-        }
-        const std::int64_t end = monotonic_ms() + shut_within_ms;
-        std::int64_t shut_since = -1;
-        while (monotonic_ms() < end) {
-            const bool level = ((inputs(m.where.board) >> static_cast<unsigned>(m.where.channel)) & 1U) != 0;
-            const bool shut = level == m.rest;
-            shut_since = !shut ? -1 : shut_since < 0 ? monotonic_ms() : shut_since;
-            if (shut_since >= 0 && monotonic_ms() - shut_since >= still_ms) {
-                return;
-            }
-        }
-        shown_.say("warning", "The door still stands open: going on; its contact proves nothing until it is shut.");
-    }
-
     int finish(const survey& learnt, const fs::path& journal) {
         auto more = learnt.findings();
         std::erase_if(more, [&](const finding& f) { return f.kind == "unused_input" && is_sensor(f.where); });
-        std::erase_if(more, [&](const finding& f) { return f.kind == "nothing_moved" && is_output(f.where); });
-        for (const auto& f : more) {
-            shown_.say("finding", f.text, {{"kind", f.kind}});
+        const std::set<std::string> harmless{"crossed", "unused_input"};
+        for (const bool worth : {false, true}) {  // what wants a screwdriver comes last: it stays in sight
+            for (const auto& f : more) {
+                if ((harmless.count(f.kind) == 0) == worth) {
+                    shown_.say("finding", f.text, {{"kind", f.kind}});
+                }
+            }
         }
         found_.insert(found_.end(), more.begin(), more.end());
         const auto& locks = learnt.locks();
-        const auto doors = std::count_if(locks.begin(), locks.end(), [](const auto& l) { return l.number > 0; });
+        const auto doors =
+            std::count_if(locks.begin(), locks.end(), [](const auto& l) { return l.number > 0 && survey::usable(l); });
         if (doors == 0) {
+            fs::remove(journal);
             throw refused("no door was seen to open: the configuration is left as it was");
         }
-        const std::string text = configured(base_.text, learnt, base_.bus_tables, base_.kept, o_.pulse_max);
+        refuse_to_lose(learnt);
+        if (o_.doors > 0 && doors != o_.doors) {
+            found_.push_back({"doors_differ", fmt::format("{} doors were expected, {} were found", o_.doors, doors)});
+            shown_.say("finding", found_.back().text, {{"kind", "doors_differ"}});
+        }
+        const std::string text = configured(base_.text, learnt, base_.bus_tables, base_.kept);
+        try {
+            (void)toml::parse(text);
+        } catch (const toml::parse_error& e) {
+            throw refused(
+                fmt::format("{} cannot be rewritten by a program: {}. It is left as it was; write its boards and "
+                            "compartments as [[board]] and [[compartment]] tables",
+                            o_.config, std::string(e.description())));
+        }
         const fs::path file = fs::absolute(o_.config);
+        std::string before = file.string() + ".before";
+        for (int i = 2; fs::exists(before); ++i) {
+            before = fmt::format("{}.before-{}", file.string(), i);
+        }
         if (fs::exists(file)) {
-            fs::copy_file(file, file.string() + ".before", fs::copy_options::overwrite_existing);
+            fs::copy_file(file, before);
         }
         write_whole(file, text);
         judge(file);
-        sign(learnt);
+        const bool recorded = sign(learnt);
         fs::remove(journal);
-        shown_.say(
-            "done",
-            fmt::format(
-                "{} doors: {} is written, what it was stands in {}.before. {} findings. lockerd takes the signed "
-                "record into its ledger when it starts.",
-                doors, o_.config, o_.config, found_.size()),
-            {{"doors", doors},
-             {"findings", static_cast<std::int64_t>(found_.size())},
-             {"pulse_ms", learnt.pulse_ms(o_.pulse_max)},
-             {"config", file.string()}});
-        return 0;
+        shown_.say("done",
+                   fmt::format("{} doors: {} is written{}. {} findings. {}", doors, o_.config,
+                               fs::exists(before) ? ", what it was stands in " + before : "", found_.size(),
+                               recorded ? "lockerd takes the signed record into its ledger when it starts."
+                                        : "There is no signed record: see the warning above."),
+                   {{"doors", doors},
+                    {"findings", static_cast<std::int64_t>(found_.size())},
+                    {"pulse_ms", learnt.pulse_ms()},
+                    {"config", file.string()}});
+        return o_.doors > 0 && doors != o_.doors ? exit_refused : 0;
     }
 
     [[nodiscard]] bool is_sensor(const board_channel& c) const {
         return base_.sensors.count({lines_.boards()[c.board].name, c.channel + 1}) != 0;
     }
-    [[nodiscard]] bool is_output(const board_channel& c) const {
-        return base_.spoken_for.count({lines_.boards()[c.board].name, c.channel + 1}) != 0;
-    }
-
     // What lockerd would say of it, said now.
     void judge(const fs::path& file) {
         const auto read = read_config(file.string());
@@ -362,11 +424,30 @@ private:
         }
     }
 
-    void sign(const survey& learnt) {
+    // Doors that the configuration has and nobody found: a board that is off, a cable. They stay in it.
+    void refuse_to_lose(const survey& learnt) const {
+        std::set<int> lost;
+        for (const auto& [relay, number] : base_.numbers) {
+            lost.insert(number);
+        }
+        for (const auto& lock : learnt.locks()) {
+            if (survey::usable(lock)) {
+                lost.erase(lock.number);
+            }
+        }
+        if (!lost.empty() && !o_.force) {
+            throw refused(fmt::format(
+                "the configuration has doors that were not found: {}. It is left as it was, what was learnt "
+                "is kept: mend it and call again, or leave them out by --force",
+                fmt::join(lost, ", ")));
+        }
+    }
+
+    bool sign(const survey& learnt) {
         const auto key = read_cabinet_key(base_.cabinet_key.string());
         if (!key) {
             shown_.say("warning", fmt::format("no signed record: {}", key.error().what));
-            return;
+            return false;
         }
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         const std::string record = wiring_record(
@@ -375,6 +456,7 @@ private:
         write_whole(file, boost::json::serialize(
                               object{{"record", record}, {"signature", to_hex(wiring_signature(*key, record))}}));
         give_to_daemon(file, base_.state_folder);
+        return true;
     }
 
     const commission_options& o_;
@@ -382,6 +464,7 @@ private:
     cabinet_lines& lines_;
     screen& shown_;
     std::vector<std::uint32_t> rest_;
+    std::vector<std::uint32_t> loose_;  // inputs that change by themselves
     std::vector<finding> found_;
 };
 
@@ -401,8 +484,13 @@ int commission(const commission_options& o) {
             give_to_daemon(line_lock_file(where), b.state_folder);
         }
         refuse_in_service(b);
-        std::signal(SIGINT, [](int) { interrupted = 1; });
-        std::signal(SIGTERM, [](int) { interrupted = 1; });
+        // Without SA_RESTART: a question that waits ends, too. Whatever ends us, relays are dropped first.
+        struct sigaction stop {};
+        stop.sa_handler = [](int) { interrupted = 1; };
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+            ::sigaction(signal, &stop, nullptr);
+        }
+        std::signal(SIGPIPE, SIG_IGN);
         cabinet_lines lines(b.lines, read_profiles(o, b));
         return run_of(o, std::move(b), lines, shown).all();
     } catch (const stopped&) {

@@ -20,6 +20,7 @@ struct commission_options {
     std::string cabinet;           // id, broker: for a configuration that does not exist yet
     std::string broker;
     bool unattended = false;  // nobody answers: doors are numbered in the order of their relays
+    bool force = false;       // doors of the configuration that were not found are left out
     bool anew = false;        // what an earlier run learnt is forgotten
     bool json = false;
     std::string socket;  // of lockerd, for verify

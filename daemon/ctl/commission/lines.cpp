@@ -11,6 +11,7 @@ namespace locker {
 namespace {
 
 constexpr int tries = 3;
+constexpr int reads = 30;
 constexpr int collision_tries = 8;
 constexpr int releases = 200;               // a minute and more
 constexpr std::int64_t probe_us = 250'000;  // a board that is there answers sooner; nobody is waiting
@@ -179,19 +180,23 @@ void cabinet_lines::identify(one_line& on, int address) {
 
 bool cabinet_lines::read(std::size_t board, std::uint32_t& bits) {
     auto& line = *lines_[line_of_[board]].line;
-    for (int i = 0; i < tries; ++i) {
+    for (int i = 0; i < reads; ++i) {
         if (line.open() && line.read(peer(board), bits) == line_result::ok) {
             return true;
         }
+        sleep_ms(i < tries ? 0 : 100);  // a hiccup is over soon
     }
     return false;
 }
 
-bool cabinet_lines::pulse(const board_channel& relay, std::int64_t length_ms) {
+bool cabinet_lines::begin(const board_channel& relay, std::int64_t length_ms) {
     auto& line = *lines_[line_of_[relay.board]].line;
-    const bool done = line.open() && line.pulse(peer(relay.board), relay.channel, length_ms) == line_result::ok;
+    return line.open() && line.pulse(peer(relay.board), relay.channel, length_ms) == line_result::ok;
+}
+
+void cabinet_lines::end(const board_channel& relay) {
+    auto& line = *lines_[line_of_[relay.board]].line;
     if (boards_[relay.board].profile.pulse == pulse_kind::on_off) {
-        sleep_ms(length_ms);
         // It may be on: nothing else is done until it is off.
         for (int i = 0; !line.open() || line.release(peer(relay.board), relay.channel) != line_result::ok; ++i) {
             if (i == releases) {
@@ -202,7 +207,6 @@ bool cabinet_lines::pulse(const board_channel& relay, std::int64_t length_ms) {
             sleep_ms(50);
         }
     }
-    return done;
 }
 
 }  // namespace locker

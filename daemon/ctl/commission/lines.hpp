@@ -37,8 +37,10 @@ public:
 
     // False: it did not answer, three times in a row.
     [[nodiscard]] bool read(std::size_t board, std::uint32_t& bits);
-    // One relay on for so long, and off again; a board without a timer is switched off by us. False: not acknowledged.
-    [[nodiscard]] bool pulse(const board_channel& relay, std::int64_t length_ms);
+    // One relay on for so long. False: not acknowledged. `end` follows after that time: a board without a timer is
+    // switched off by it; throws when that is not answered for a minute.
+    [[nodiscard]] bool begin(const board_channel& relay, std::int64_t length_ms);
+    void end(const board_channel& relay);
     void drop_all();
 
 private:

@@ -52,7 +52,14 @@ void screen::say(const std::string& what, const std::string& text, boost::json::
         std::cout << serialize(o) << std::endl;
         return;
     }
-    lines_.push_back((what == "finding" ? "! " : what == "warning" || what == "mistake" ? "? " : "  ") + text);
+    const auto kind = more.find("kind");
+    const std::string named =
+        what == "finding" && kind != more.end() ? std::string(kind->value().as_string()) + ": " + text : text;
+    const bool harmless = named.starts_with("crossed") || named.starts_with("unused_input");
+    lines_.push_back((what == "finding" && !harmless           ? "! "
+                      : what == "warning" || what == "mistake" ? "? "
+                                                               : "  ") +
+                     named);
     if (lines_.size() > lines_kept) {
         lines_.pop_front();
     }
@@ -69,6 +76,8 @@ void screen::progress(const std::string& text) {
         draw();
     } else if (terminal_) {
         std::cout << "\r\033[K" << text << std::flush;
+    } else if (!json_ && text.starts_with("Shut")) {  // somebody is to do something
+        std::cout << text << std::endl;
     }
 }
 
@@ -79,7 +88,11 @@ std::string screen::ask(const std::string& question) {
         (json_ ? std::cerr : std::cout) << question << std::flush;
     }
     std::string line;
-    if (!std::getline(std::cin, line)) {
+    const bool answered = static_cast<bool>(std::getline(std::cin, line));
+    if (!full_ && !json_ && ::isatty(STDIN_FILENO) == 0) {
+        std::cout << "\n";  // nobody's Enter ended the line
+    }
+    if (!answered) {
         throw std::runtime_error("nobody answers; --unattended asks nothing");
     }
     const auto first = line.find_first_not_of(" \t\r");

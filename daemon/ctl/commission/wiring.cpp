@@ -92,8 +92,8 @@ std::vector<moved_input> what_moved(const std::vector<std::uint32_t>& rest, cons
     return out;
 }
 
-survey::survey(std::vector<found_board> boards, std::vector<std::int64_t> lengths)
-    : boards_(std::move(boards)), lengths_(std::move(lengths)) {
+survey::survey(std::vector<found_board> boards, std::vector<std::int64_t> lengths, std::int64_t most, bool twice)
+    : boards_(std::move(boards)), lengths_(std::move(lengths)), most_(most), twice_(twice) {
     for (std::size_t b = 0; b < boards_.size(); ++b) {
         for (int c = 0; c < boards_[b].profile.relays; ++c) {
             learnt_lock lock;
@@ -103,18 +103,41 @@ survey::survey(std::vector<found_board> boards, std::vector<std::int64_t> length
     }
 }
 
+void survey::leave_out(const board_channel& relay) {
+    std::erase_if(locks_, [&](const auto& lock) { return lock.relay == relay; });
+}
+
+void survey::known_before(const board_channel& relay, int number) {
+    for (auto& lock : locks_) {
+        lock.number_before = lock.relay == relay ? number : lock.number_before;
+    }
+}
+
+std::int64_t survey::real_length(const learnt_lock& lock, std::int64_t wanted) const {
+    const auto& p = boards_[lock.relay.board].profile;
+    const std::int64_t unit = std::max<std::int64_t>(1, p.pulse_unit_ms);
+    const std::int64_t real = (wanted + unit - 1) / unit * unit;
+    const bool possible = real <= most_ && (p.longest_pulse_ms() == 0 || real <= p.longest_pulse_ms());
+    return possible ? real : 0;
+}
+
 std::optional<survey::step> survey::next() const {
     for (const auto length : lengths_) {
         for (std::size_t i = 0; i < locks_.size(); ++i) {
             const auto& lock = locks_[i];
-            const auto& p = boards_[lock.relay.board].profile;
-            const std::int64_t unit = std::max<std::int64_t>(1, p.pulse_unit_ms);
-            const std::int64_t real = (length + unit - 1) / unit * unit;
-            const bool possible = p.longest_pulse_ms() == 0 || real <= p.longest_pulse_ms();
-            if (lock.needed_ms == 0 && !lock.told_open && lock.tried_ms < real && possible) {
-                const std::int64_t longest = (lengths_.back() + unit - 1) / unit * unit;
-                return step{i, real, real >= longest};
+            const std::int64_t real = real_length(lock, length);
+            if (lock.needed_ms == 0 && !lock.told_open && !lock.contested && real != 0 && lock.tried_ms < real) {
+                std::int64_t longest = 0;
+                for (const auto other : lengths_) {
+                    longest = std::max(longest, real_length(lock, other));
+                }
+                return step{i, real, real >= longest, false};
             }
+        }
+    }
+    for (std::size_t i = 0; twice_ && i < locks_.size(); ++i) {
+        if (locks_[i].needed_ms > 0 && !locks_[i].confirmed) {
+            return step{i, locks_[i].needed_ms, false, true};
         }
     }
     return std::nullopt;
@@ -122,14 +145,31 @@ std::optional<survey::step> survey::next() const {
 
 void survey::saw(const step& what, std::vector<moved_input> moved) {
     auto& lock = locks_.at(what.lock);
-    lock.tried_ms = what.length_ms;
     std::erase_if(moved, [&](const auto& m) {
         return std::find(unstable_.begin(), unstable_.end(), m.where) != unstable_.end();
     });
+    if (what.confirm) {
+        const bool same = std::is_permutation(moved.begin(), moved.end(), lock.moved.begin(), lock.moved.end(),
+                                              [](const auto& a, const auto& b) { return a.where == b.where; });
+        lock.confirmed = same;
+        lock.contested = !same;
+        lock.needed_ms = same ? lock.needed_ms : 0;
+        return;
+    }
+    lock.tried_ms = what.length_ms;
     if (!moved.empty()) {
         lock.needed_ms = what.length_ms;
         lock.moved = std::move(moved);
     }
+}
+
+void survey::again(const step& what) {
+    auto& lock = locks_.at(what.lock);
+    lock.tried_ms = what.length_ms - 1;
+}
+
+bool survey::usable(const learnt_lock& lock) {
+    return !lock.contested && (lock.told_open || (lock.needed_ms > 0 && lock.moved.size() == 1));
 }
 
 void survey::name_door(std::size_t lock, int number, bool seen) {
@@ -151,8 +191,8 @@ void survey::settle(int doors_expected) {
     int doors = 0;
     for (auto& lock : locks_) {
         taken.insert(lock.number);
-        doors += lock.needed_ms > 0 || lock.told_open ? 1 : 0;
-        if (lock.needed_ms == 0 && !lock.told_open) {
+        doors += usable(lock) ? 1 : 0;
+        if (lock.needed_ms == 0 && !lock.told_open && !lock.contested) {
             silent.push_back(&lock);
         }
     }
@@ -161,14 +201,18 @@ void survey::settle(int doors_expected) {
             lock->told_open = true;
         }
     }
+    for (auto& lock : locks_) {  // what stands on a door does not change with its wires
+        if (lock.number == 0 && usable(lock) && lock.number_before != 0 && taken.insert(lock.number_before).second) {
+            lock.number = lock.number_before;
+        }
+    }
     int number = 1;
     for (auto& lock : locks_) {
-        if (lock.number == 0 && (lock.needed_ms > 0 || lock.told_open)) {
-            while (taken.count(number) != 0) {
+        if (lock.number == 0 && usable(lock)) {
+            while (!taken.insert(number).second) {
                 ++number;
             }
             lock.number = number;
-            taken.insert(number);
         }
     }
 }
@@ -195,6 +239,15 @@ std::vector<finding> survey::findings() const {
     };
     for (const auto& lock : locks_) {
         const std::string door = lock.number > 0 ? fmt::format("door {}", lock.number) : "no door";
+        if (lock.contested) {
+            out.push_back(
+                {"contested",
+                 fmt::format("relay {}: another input moved the second time: it is left out. Shut all doors, and "
+                             "run this again with --anew",
+                             said(lock.relay)),
+                 lock.relay});
+            continue;
+        }
         if (lock.moved.empty()) {
             out.push_back(
                 lock.told_open
@@ -216,8 +269,12 @@ std::vector<finding> survey::findings() const {
         }
         const auto& m = lock.moved.front();
         if (lock.moved.size() > 1) {
-            out.push_back({"several_inputs", fmt::format("{}, relay {}: {} inputs moved: the first, {}, is taken", door,
-                                                         said(lock.relay), lock.moved.size(), said(m.where))});
+            out.push_back(
+                {"several_inputs",
+                 fmt::format("relay {}: {} inputs moved: two doors may open by it. It is left out; wire one contact "
+                             "to each lock, and one lock to each relay",
+                             said(lock.relay), lock.moved.size()),
+                 lock.relay});
         }
         if (!m.rest && users(m.where) == 1) {
             out.push_back({"inverted", fmt::format("{}: input {} reads off while the door is shut: closed = \"off\"",
@@ -259,17 +316,17 @@ std::vector<finding> survey::findings() const {
     return out;
 }
 
-std::int64_t survey::pulse_ms(std::int64_t most) const {
+std::int64_t survey::pulse_ms() const {
     std::int64_t needed = 0;
-    for (const auto& lock : locks_) {
-        needed = std::max(needed, lock.needed_ms);
-    }
     std::int64_t unit = 100;
-    for (const auto& b : boards_) {
-        unit = std::max<std::int64_t>(unit, b.profile.pulse_unit_ms);
+    for (const auto& lock : locks_) {
+        if (usable(lock)) {
+            needed = std::max(needed, lock.needed_ms);
+            unit = std::max<std::int64_t>(unit, boards_[lock.relay.board].profile.pulse_unit_ms);
+        }
     }
-    const std::int64_t wanted = std::clamp<std::int64_t>(needed * 3 / 2, 200, most);
-    return std::max((wanted + unit - 1) / unit * unit, unit);
+    const std::int64_t wanted = (std::max<std::int64_t>(needed * 3 / 2, 200) + unit - 1) / unit * unit;
+    return std::max({std::min(wanted, most_ / unit * unit), needed, unit});
 }
 
 std::string survey::journal() const {
@@ -283,6 +340,7 @@ std::string survey::journal() const {
                                {"tried_ms", lock.tried_ms},
                                {"needed_ms", lock.needed_ms},
                                {"told_open", lock.told_open},
+                               {"confirmed", lock.confirmed},
                                {"moved", std::move(moved)}});
     }
     return serialize(object{{"boards", json_of(boards_)}, {"locks", std::move(locks)}});
@@ -302,6 +360,10 @@ bool survey::resume(const std::string& text) {
             read[i].tried_ms = o.at("tried_ms").to_number<std::int64_t>();
             read[i].needed_ms = o.at("needed_ms").to_number<std::int64_t>();
             read[i].told_open = o.at("told_open").as_bool();
+            read[i].confirmed = o.at("confirmed").as_bool();
+            if (read[i].needed_ms == 0 && !read[i].told_open) {
+                read[i].tried_ms = 0;  // what hindered it may have been mended since
+            }
             for (const auto& m : o.at("moved").as_array()) {
                 read[i].moved.push_back({{m.at("board").to_number<std::size_t>(), m.at("channel").to_number<int>()},
                                          m.at("rest").as_bool(),
@@ -317,8 +379,8 @@ bool survey::resume(const std::string& text) {
 }
 
 std::string configured(const std::string& before, const survey& learnt, const std::string& bus_tables,
-                       const std::map<int, door_kept>& kept, std::int64_t longest_pulse_ms) {
-    const std::string pulse = fmt::format("pulse_ms = {}", learnt.pulse_ms(longest_pulse_ms));
+                       const std::map<int, door_kept>& kept) {
+    const std::string pulse = fmt::format("pulse_ms = {}", learnt.pulse_ms());
     std::string out;
     std::istringstream in(before);
     std::string section;
@@ -327,7 +389,8 @@ std::string configured(const std::string& before, const survey& learnt, const st
         if (const auto name = header(line); !name.empty()) {
             section = name;
         }
-        if (section == "board" || section == "compartment") {
+        const std::string table = section.substr(0, section.find('.'));
+        if (table == "board" || table == "compartment") {
             continue;
         }
         if (section == "lock" && is_key(line, "pulse_ms")) {
@@ -353,7 +416,7 @@ std::string configured(const std::string& before, const survey& learnt, const st
     auto locks = learnt.locks();
     std::sort(locks.begin(), locks.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
     for (const auto& lock : locks) {
-        if (lock.number == 0) {
+        if (lock.number == 0 || !survey::usable(lock)) {
             continue;
         }
         const auto at = kept.find(lock.number);
@@ -370,8 +433,9 @@ std::string configured(const std::string& before, const survey& learnt, const st
             continue;
         }
         const auto& m = lock.moved.front();
-        out += fmt::format("contact = \"door\"\ninput = {{ board = \"{}\", channel = {} }}\nclosed = \"{}\"\n",
-                           learnt.boards()[m.where.board].name, m.where.channel + 1, m.rest ? "on" : "off");
+        out +=
+            fmt::format("contact = \"{}\"\ninput = {{ board = \"{}\", channel = {} }}\nclosed = \"{}\"\n", door.contact,
+                        learnt.boards()[m.where.board].name, m.where.channel + 1, m.rest ? "on" : "off");
     }
     return out;
 }
@@ -380,7 +444,7 @@ std::string wiring_record(const survey& learnt, const std::string& cabinet, std:
                           const std::vector<finding>& findings) {
     array doors;
     for (const auto& lock : learnt.locks()) {
-        if (lock.number == 0) {
+        if (lock.number == 0 || !survey::usable(lock)) {
             continue;
         }
         object door{{"number", lock.number},

@@ -53,6 +53,9 @@ struct learnt_lock {
     std::int64_t needed_ms = 0;      // the shortest that moved something; 0: none did
     std::vector<moved_input> moved;  // by it
     bool told_open = false;          // nothing moved, but somebody saw a door open
+    bool confirmed = false;          // a second pulse moved the same
+    bool contested = false;          // … or something else: nothing is believed
+    int number_before = 0;           // as the configuration had it; 0: it had not
     bool operator==(const learnt_lock&) const = default;
 };
 
@@ -65,17 +68,25 @@ struct finding {
 
 class survey {
 public:
-    // Pulses of `lengths`, ascending, each over all relays that moved nothing so far.
-    survey(std::vector<found_board> boards, std::vector<std::int64_t> lengths);
+    // Pulses of `lengths`, ascending, each over all relays that moved nothing so far; none is longer than `most`, also
+    // where a board counts in longer units. `twice`: whatever moved something is pulsed once more, and must move the
+    // same.
+    survey(std::vector<found_board> boards, std::vector<std::int64_t> lengths, std::int64_t most, bool twice);
+    // A relay that drives no lock.
+    void leave_out(const board_channel& relay);
+    void known_before(const board_channel& relay, int number);
 
     struct step {
         std::size_t lock = 0;  // index in locks()
         std::int64_t length_ms = 0;
-        bool last = false;  // no longer pulse will be tried
+        bool last = false;     // no longer pulse will be tried
+        bool confirm = false;  // the second one
     };
     [[nodiscard]] std::optional<step> next() const;
     void saw(const step& what, std::vector<moved_input> moved);
     // What is on the door that this lock opens. `seen`: by somebody's eyes, no contact told it.
+    // What was seen came too late to be sure of: the same pulse once more.
+    void again(const step& what);
     void name_door(std::size_t lock, int number, bool seen);
     void unstable(const board_channel& input) { unstable_.push_back(input); }
 
@@ -89,7 +100,9 @@ public:
     // How many doors of what was learnt share this input.
     [[nodiscard]] int users(const board_channel& input) const;
     // For all locks: half as long again as the slowest needs, in whole steps of 100 ms, at least 200, at most `most`.
-    [[nodiscard]] std::int64_t pulse_ms(std::int64_t most) const;
+    [[nodiscard]] std::int64_t pulse_ms() const;
+    // Opens one door for certain: only such a lock is written down.
+    [[nodiscard]] static bool usable(const learnt_lock& lock);
 
     // What a stopped run goes on with, as JSON; false: it is of other boards.
     [[nodiscard]] std::string journal() const;
@@ -98,7 +111,10 @@ public:
 private:
     [[nodiscard]] std::string said(const board_channel& c) const;
     std::vector<found_board> boards_;
+    [[nodiscard]] std::int64_t real_length(const learnt_lock& lock, std::int64_t wanted) const;  // 0: not possible
     std::vector<std::int64_t> lengths_;
+    std::int64_t most_;
+    bool twice_;
     std::vector<learnt_lock> locks_;
     std::vector<board_channel> unstable_;
 };
@@ -108,12 +124,13 @@ struct door_kept {
     std::string size;
     bool accessible = false;
     std::int64_t supply = 1;
+    std::string contact = "door";  // or latch
 };
 
 // The configuration before, with its boards, compartments and pulse length replaced by what was learnt. All else stands
 // as it stood, comments too. `bus_tables`: [[bus]] tables to add, when it has none.
 [[nodiscard]] std::string configured(const std::string& before, const survey& learnt, const std::string& bus_tables,
-                                     const std::map<int, door_kept>& kept, std::int64_t longest_pulse_ms);
+                                     const std::map<int, door_kept>& kept);
 
 // The record of a wiring, canonical JSON: what is signed.
 [[nodiscard]] std::string wiring_record(const survey& learnt, const std::string& cabinet, std::int64_t wall_ms,
