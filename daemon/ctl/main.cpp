@@ -601,6 +601,9 @@ int run(int argc, char** argv) {
     auto* completion = app.add_subcommand("completion", "A completion script, for: eval \"$(lockerctl completion)\"");
     completion->add_option("shell", shell, "bash")->check(CLI::IsMember({"bash"}))->capture_default_str();
     completion->callback([&] { std::cout << locker::bash_completion(app); });
+    for (auto* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+        sub->fallthrough();  // --json and --socket after the command, too
+    }
     CLI11_PARSE(app, argc, argv);
     return code;
 }

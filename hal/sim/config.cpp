@@ -28,6 +28,22 @@ void wire_in_order(config& c, int doors) {
 
 namespace {
 
+// A table with these keys and no others.
+const toml::table& table_of(const toml::node& item, const std::string& file,
+                            std::initializer_list<std::string_view> keys) {
+    const auto* table = item.as_table();
+    if (table == nullptr) {
+        throw std::runtime_error(fmt::format("{}: line {}: a table is wanted", file, item.source().begin.line));
+    }
+    for (const auto& [key, value] : *table) {
+        if (std::find(keys.begin(), keys.end(), key.str()) == keys.end()) {
+            throw std::runtime_error(
+                fmt::format("{}: line {}: {}: no such key", file, value.source().begin.line, key.str()));
+        }
+    }
+    return *table;
+}
+
 board_kind kind_of(const toml::table& board, const std::string& file) {
     constexpr std::array<std::pair<std::string_view, board_kind>, 4> kinds{{{"waveshare", board_kind::waveshare},
                                                                             {"on-off", board_kind::on_off},
@@ -56,14 +72,22 @@ config read_config(const std::string& file) {
         c.push_after_ms = t["people"]["push_after_ms"].value_or(std::int64_t{0});
         if (const auto* boards = t["board"].as_array()) {
             for (const auto& item : *boards) {
-                const auto& b = *item.as_table();
+                const auto& b = table_of(item, file, {"address", "relays", "inputs", "turnaround_us", "kind"});
                 c.boards.push_back({b["address"].value_or(1), b["relays"].value_or(8), b["inputs"].value_or(8),
                                     b["turnaround_us"].value_or(3000), kind_of(b, file)});
+                const auto& made = c.boards.back();
+                if (made.address < 1 || made.address > 247 || made.relays < 1 || made.relays > 32 || made.inputs < 0 ||
+                    made.inputs > 32) {
+                    throw std::runtime_error(fmt::format("{}: line {}: board: address 1-247, relays 1-32, inputs 0-32",
+                                                         file, item.source().begin.line));
+                }
             }
         }
         if (const auto* doors = t["door"].as_array()) {
             for (const auto& item : *doors) {
-                const auto& d = *item.as_table();
+                const auto& d = table_of(
+                    item, file,
+                    {"number", "board", "relay", "input_board", "input", "closed", "pull_ms", "swing_ms", "bounce_ms"});
                 door_config door;
                 const int board = d["board"].value_or(1);
                 door.number = d["number"].value_or(0);
@@ -77,9 +101,12 @@ config read_config(const std::string& file) {
                 door.bounce_ms = d["bounce_ms"].value_or(door.bounce_ms);
                 const auto boards = static_cast<int>(c.boards.size());
                 if (door.number < 1 || door.board < 0 || door.board >= boards || door.input_board < 0 ||
-                    door.input_board >= boards) {
-                    throw std::runtime_error(fmt::format("{}: line {}: door: number or board is out of range", file,
-                                                         item.source().begin.line));
+                    door.input_board >= boards || door.relay < 0 ||
+                    door.relay >= c.boards[static_cast<std::size_t>(door.board)].relays ||
+                    door.input >= c.boards[static_cast<std::size_t>(door.input_board)].inputs) {
+                    throw std::runtime_error(
+                        fmt::format("{}: line {}: door: number, board, relay or input is out of range", file,
+                                    item.source().begin.line));
                 }
                 c.doors.push_back(door);
             }

@@ -84,12 +84,31 @@ void desk::unplug(std::int64_t lasts) {
     if (typing_) {
         leave("");
     }
+    if (world_.rng.chance(300)) {  // one of them alone comes back first
+        world_.after(lasts / 2, [this] {
+            if (hooks_.there() && !plugged_) {
+                hooks_.plug(keypad_input, true);
+                hooks_.plug(keypad_input, false);
+            }
+        });
+    }
     world_.after(lasts, [this] {
         plugged_ = true;
         if (hooks_.there()) {
             started();
         }
     });
+}
+
+void desk::lose_keys() {
+    if (!hooks_.there()) {
+        return;
+    }
+    ++world_.met["front.keys_missed"];
+    hooks_.missed(keypad_input);
+    if (typing_ && !queue_.empty() && queue_.front()->via == "keypad") {
+        leave("");  // the buzzer said no
+    }
 }
 
 void desk::flood() {
@@ -150,6 +169,14 @@ void desk::next() {
     strokes_ = strokes_of(*queue_.front());
     leftover_ = false;
     stroke_ = 0;
+    if (clumsy && queue_.front()->via == "scanner" && world_.rng.chance(30)) {
+        ++world_.met["front.broken_scan"];
+        strokes_.pop_back();
+        auto& half = strokes_.back();
+        half.keys.resize(half.keys.size() / 4 * 2);
+        half.bytes.resize(half.bytes.size() / 2);
+        strokes_.push_back({half.input, {}, "", false});  // half a second passes before the next one
+    }
     if (clumsy && queue_.front()->via == "keypad" && world_.rng.chance(20)) {
         ++world_.met["front.left_in_the_middle"];
         strokes_.resize(strokes_.size() / 2);

@@ -41,6 +41,7 @@ public:
         std::function<bool()> there;  // lockerd runs
         std::function<void(const stroke&, const std::shared_ptr<visit>&)> give;
         std::function<void(std::size_t input, bool present)> plug;
+        std::function<void(std::size_t input)> missed;
     };
     desk(world& w, hooks h) : world_(w), hooks_(std::move(h)) {}
 
@@ -49,7 +50,8 @@ public:
     void started();  // lockerd finds its devices
     void died();     // whoever types stops
     void unplug(std::int64_t lasts);
-    void flood();  // somebody leans on the keys, and shows a page of text
+    void lose_keys();  // the kernel's queue was full
+    void flood();      // somebody leans on the keys, and shows a page of text
 
 private:
     void next();

@@ -175,7 +175,8 @@ process::process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::
                 [this](const desk::stroke& s, const std::shared_ptr<visit>& who) { stroke(s, who); },
                 [this](std::size_t input, bool present) {
                     run([this, input, present] { alive_->engine.input_present(input, present, ""); });
-                }}),
+                },
+                [this](std::size_t input) { run([this, input] { alive_->engine.keys_missed(input); }); }}),
       world_(w),
       auditor_(a),
       hardware_(h),

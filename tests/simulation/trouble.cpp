@@ -18,7 +18,8 @@ using contact = door::contact;
 }  // namespace
 
 actor town::trouble() {
-    static const std::array<fault, 22> faults{{
+    static const std::array<fault, 23> faults{{
+        {"keys_missed", &swarm::clumsy, [](town& t, std::int64_t) { t.process_->front.lose_keys(); }},
         {"mains_gone", &swarm::boards,
          [](town& t, std::int64_t lasts) {
              t.hardware_.mains_gone = true;
