@@ -2,6 +2,7 @@
 
 #include <linux/input-event-codes.h>
 
+#include <array>
 #include <string_view>
 
 namespace sim {
@@ -17,13 +18,33 @@ struct row {
     std::string_view plain;
     std::string_view shifted;
 };
-constexpr row rows[] = {{KEY_1, "1234567890-=", "!@#$%^&*()_+"},
-                        {KEY_Q, "qwertyuiop[]", "QWERTYUIOP{}"},
-                        {KEY_A, "asdfghjkl;'", "ASDFGHJKL:\""},
-                        {KEY_Z, "zxcvbnm,./", "ZXCVBNM<>?"}};
+using rows = std::array<row, 5>;
+constexpr rows us_rows = {{{KEY_1, "1234567890-=", "!@#$%^&*()_+"},
+                           {KEY_Q, "qwertyuiop[]", "QWERTYUIOP{}"},
+                           {KEY_A, "asdfghjkl;'", "ASDFGHJKL:\""},
+                           {KEY_Z, "zxcvbnm,./", "ZXCVBNM<>?"},
+                           {KEY_BACKSLASH, "\\", "|"}}};
+// `~`: a character beyond ASCII, or none.
+constexpr rows de_rows = {{{KEY_1, "1234567890", "!\"~$%&/()="},
+                           {KEY_Q, "qwertzuiop~+", "QWERTZUIOP~*"},
+                           {KEY_A, "asdfghjkl", "ASDFGHJKL"},
+                           {KEY_Z, "yxcvbnm,.-", "YXCVBNM;:_"},
+                           {KEY_BACKSLASH, "#", "'"}}};
+constexpr rows fr_rows = {{{KEY_1, "&~\"'(-~_~~", "1234567890"},
+                           {KEY_Q, "azertyuiop", "AZERTYUIOP"},
+                           {KEY_A, "qsdfghjklm", "QSDFGHJKLM"},
+                           {KEY_Z, "wxcvbn,;:", "WXCVBN?./"},
+                           {KEY_BACKSLASH, "*", "~"}}};
 
-std::vector<desk::key> hid_keys(char c) {
-    for (const auto& r : rows) {
+// Nothing: that keyboard has no such key.
+std::vector<desk::key> hid_keys(locker::key_layout layout, char c) {
+    if (c == '\n') {
+        return {{KEY_ENTER, 1}, {KEY_ENTER, 0}};
+    }
+    const auto& printed = layout == locker::key_layout::us   ? us_rows
+                          : layout == locker::key_layout::de ? de_rows
+                                                             : fr_rows;
+    for (const auto& r : printed) {
         if (const auto at = r.plain.find(c); at != std::string_view::npos) {
             const auto code = r.first + static_cast<unsigned>(at);
             return {{code, 1}, {code, 0}};
@@ -33,7 +54,7 @@ std::vector<desk::key> hid_keys(char c) {
             return {{KEY_LEFTSHIFT, 1}, {code, 1}, {code, 0}, {KEY_LEFTSHIFT, 0}};
         }
     }
-    return {{KEY_ENTER, 1}, {KEY_ENTER, 0}};
+    return {};
 }
 
 unsigned pad_code(char c) {
@@ -44,12 +65,15 @@ unsigned pad_code(char c) {
 
 }  // namespace
 
-locker::front_settings front_of(int board, int channel) {
+locker::front_settings front_of(std::uint64_t seed, int board, int channel) {
     using locker::input_kind;
+    using locker::key_layout;
+    constexpr key_layout layouts[] = {key_layout::us, key_layout::de, key_layout::fr};
+    const bool gm65 = seed / 3 % 2 == 0;
     locker::front_settings f;
     f.inputs.push_back({"keypad", input_kind::keypad, "keypad", "", 9600, locker::key_layout::us, false, 0});
-    f.inputs.push_back({"hid", input_kind::scanner, "hid", "", 9600, locker::key_layout::us, false, 0});
-    f.inputs.push_back({"serial", input_kind::scanner, "", "serial", 9600, locker::key_layout::us, true, 0});
+    f.inputs.push_back({"hid", input_kind::scanner, "hid", "", 9600, layouts[seed % 3], false, 0});
+    f.inputs.push_back({"serial", input_kind::scanner, "", "serial", 9600, key_layout::us, gm65, 0});
     f.outputs.push_back({"buzzer", board, channel, {{{500}, {200, 200, 200}, {100}}}});
     return f;
 }
@@ -124,25 +148,34 @@ void desk::flood() {
 std::vector<desk::stroke> desk::strokes_of(const visit& v) {
     std::vector<stroke> out;
     if (v.via == "scanner") {
-        if (world_.rng.chance(500)) {
+        const auto& hid = settings_.inputs[hid_scanner];
+        std::vector<key> all;
+        bool typeable = true;
+        for (const char c : v.text) {
+            const auto keys = hid_keys(hid.layout, c);
+            typeable = typeable && !keys.empty();
+            all.insert(all.end(), keys.begin(), keys.end());
+        }
+        if (!typeable || world_.rng.chance(500)) {
             // The acknowledgement of a setting comes first, and the payload in two pieces.
             const auto cut = static_cast<std::size_t>(world_.rng.below(static_cast<std::int64_t>(v.text.size()) + 1));
-            const std::string acknowledgement("\x02\x00\x00\x01\x00\x33\x31", 7);
+            const bool gm65 = settings_.inputs[serial_scanner].gm65;
+            const std::string acknowledgement("\x02\x00\x00\x01\x00\x33\x31", gm65 ? 7 : 0);
+            ++world_.met[gm65 ? "front.scan_gm65" : "front.scan_serial"];
             out.push_back({serial_scanner, {}, acknowledgement + v.text.substr(0, cut), false});
             out.push_back({serial_scanner, {}, v.text.substr(cut) + "\r", true});
         } else {
-            std::vector<key> all;
-            for (const char c : v.text) {
-                const auto keys = hid_keys(c);
-                all.insert(all.end(), keys.begin(), keys.end());
-            }
+            ++world_.met[hid.layout == locker::key_layout::us   ? "front.scan_us"
+                         : hid.layout == locker::key_layout::de ? "front.scan_de"
+                                                                : "front.scan_fr"];
             out.push_back({hid_scanner, all, "", false});
-            out.push_back({hid_scanner, hid_keys('\n'), "", true});
+            out.push_back({hid_scanner, hid_keys(hid.layout, '\n'), "", true});
         }
         return out;
     }
     const auto hash = v.text.find('#');
     std::string typed = leftover_ ? "*" : "";
+    ++world_.met["front.typed"];
     if (clumsy && world_.rng.chance(100)) {
         ++world_.met["front.cleared"];
         typed += v.text.substr(0, v.text.size() / 2) + "*";

@@ -14,8 +14,9 @@
 
 namespace sim {
 
-// A keypad, a scanner that types like a keyboard, a serial scanner; a buzzer.
-[[nodiscard]] locker::front_settings front_of(int board, int channel);
+// A keypad, a scanner that types like a keyboard, a serial scanner; a buzzer. The scanners are of another make in each
+// world.
+[[nodiscard]] locker::front_settings front_of(std::uint64_t seed, int board, int channel);
 
 // One line on its way into the front.
 struct visit {
@@ -43,7 +44,7 @@ public:
         std::function<void(std::size_t input, bool present)> plug;
         std::function<void(std::size_t input)> missed;
     };
-    desk(world& w, hooks h) : world_(w), hooks_(std::move(h)) {}
+    desk(world& w, const locker::front_settings& s, hooks h) : world_(w), settings_(s), hooks_(std::move(h)) {}
 
     bool clumsy = false;
     void enter(visit v);
@@ -60,6 +61,7 @@ private:
     [[nodiscard]] std::vector<stroke> strokes_of(const visit& v);
 
     world& world_;
+    const locker::front_settings settings_;
     hooks hooks_;
     std::deque<std::shared_ptr<visit>> queue_;  // the first is at it
     std::vector<stroke> strokes_;

@@ -8,13 +8,16 @@ using locker::line_action;
 using locker::line_answer;
 using locker::line_result;
 
+constexpr int every_channel = -1;
+constexpr std::int64_t one_exchange_ms = 60;  // that was under way when the coil's time was over, and the release
+
 bool hardware::quiet() const {
     return !line_pulled && std::all_of(boards.begin(), boards.end(),
                                        [](const relay_board& b) { return !b.silent && b.garbled == 0 && b.mute == 0; });
 }
 
 bool hardware::settled() const {
-    return std::none_of(doors.begin(), doors.end(), [](const door& d) { return d.bouncing; });
+    return on_.empty() && std::none_of(doors.begin(), doors.end(), [](const door& d) { return d.bouncing; });
 }
 
 void hardware::set_open(int number) {
@@ -82,10 +85,12 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
         return line_pulled ? line_answer{line_result::not_sent, 0, 0, false, "no such device"} : line_answer{};
     }
     if (line_pulled) {
+        disturb(action.board);
         return {line_result::not_sent, 0, 0, false, ""};
     }
     auto& b = boards[action.board];
     if (b.silent || world_.rng.chance(b.garbled)) {
+        disturb(action.board);
         world_.port_or_die("board.silent");
         return {line_result::silent, 0, 0, true, ""};
     }
@@ -93,6 +98,7 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
     answer.took_us = 20'000;
     if (action.what == line_action::kind::drop) {
         b.dropped = true;
+        switched_off(action.board, every_channel);
     } else if (!b.dropped) {
         throw violation("I9 a board was spoken to before its relays were dropped");
     }
@@ -104,8 +110,13 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
             throw violation("I9 a signal reached a lock, or would never end");
         }
         world_.note("line.output", std::to_string(action.length_ms));
+        switched_on(action, bus);
+    }
+    if (action.what == line_action::kind::release) {
+        switched_off(action.board, action.channel);
     }
     if (action.what == line_action::kind::pulse) {
+        switched_on(action, bus);
         energise(action.board, action.channel, action.length_ms, bus);
     } else if (action.what == line_action::kind::read) {
         answer.bits = inputs(action.board);
@@ -122,6 +133,32 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
         world_.port_or_die("line.pulse_answered");
     }
     return answer;
+}
+
+void hardware::switched_on(const line_action& action, const locker::bus_settings& bus) {
+    if (bus.boards[action.board].profile.pulse == locker::pulse_kind::on_off) {
+        switched_off(action.board, action.channel);
+        on_.push_back({action.board, action.channel, world_.now + action.length_ms, false});
+        ++world_.met[action.what == line_action::kind::pulse ? "line.held_pulse" : "line.held_output"];
+    }
+}
+
+// The bus master switches off what no timer does, in time, whatever else the line carries.
+void hardware::switched_off(std::size_t board, int channel) {
+    std::erase_if(on_, [&](const coil& c) {
+        const bool this_one = c.board == board && (channel == every_channel || c.channel == channel);
+        if (this_one && !c.disturbed && world_.now > c.off_by + one_exchange_ms) {
+            throw violation("I9 a coil stayed on " + std::to_string(world_.now - c.off_by) +
+                            " ms longer than its pulse");
+        }
+        return this_one;
+    });
+}
+
+void hardware::disturb(std::size_t board) {
+    for (auto& c : on_) {
+        c.disturbed = c.disturbed || c.board == board;
+    }
 }
 
 void hardware::energise(std::size_t board, int channel, std::int64_t length_ms, const locker::bus_settings& bus) {

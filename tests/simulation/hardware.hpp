@@ -50,6 +50,9 @@ public:
         for (auto& b : boards) {
             b.dropped = false;
         }
+        for (auto& c : on_) {
+            c.disturbed = true;
+        }
     }
     std::function<void()> changed;                  // something that a poll could see
     std::function<void(std::size_t board)> pulsed;  // the worst moment for a fault
@@ -63,7 +66,7 @@ public:
         }
     }
     [[nodiscard]] bool quiet() const;    // nothing is wrong with line and boards
-    [[nodiscard]] bool settled() const;  // … and no contact is moving
+    [[nodiscard]] bool settled() const;  // … no contact is moving, and no relay waits to be switched off
 
     // What a master's action costs in time, and what comes of it; decided at its end.
     [[nodiscard]] std::int64_t cost(const locker::line_action& action) const;
@@ -72,9 +75,21 @@ public:
 private:
     [[nodiscard]] std::uint32_t inputs(std::size_t board) const;
     void energise(std::size_t board, int channel, std::int64_t length_ms, const locker::bus_settings& bus);
+    void switched_on(const locker::line_action& action, const locker::bus_settings& bus);
+    void switched_off(std::size_t board, int channel);
+    void disturb(std::size_t board);
+
+    // A relay of a board without a timer: on until it is told otherwise.
+    struct coil {
+        std::size_t board = 0;
+        int channel = 0;
+        std::int64_t off_by = 0;
+        bool disturbed = false;  // something that it was told did not arrive
+    };
 
     world& world_;
     auditor& auditor_;
+    std::vector<coil> on_;
 };
 
 }  // namespace sim

@@ -236,6 +236,7 @@ int main(int argc, char** argv) {
     std::vector<std::uint64_t> cut_at;
     std::string regressions;
     bool odds = false;
+    std::vector<std::string> must_meet;
     app.add_option("--seed", first, "The first seed")->capture_default_str();
     app.add_option("--seeds", count, "How many")->capture_default_str();
     app.add_option("--days", days, "Days of trouble in each world")->capture_default_str()->check(CLI::Range(1, 3650));
@@ -250,6 +251,7 @@ int main(int argc, char** argv) {
     app.add_flag("--tell", tell, "Print the last things that happened in each world");
     app.add_option("--lines", lines, "How many of them")->capture_default_str();
     app.add_flag("--coverage", coverage, "Print which faults and states were met, and how often");
+    app.add_option("--must-meet", must_meet, "Each of these of --coverage must have been met, or it is a violation");
     app.add_flag("--json", json, "Print the totals as one JSON object");
 #ifdef LOCKER_CANARIES
     std::uint64_t within = 0;
@@ -303,6 +305,12 @@ int main(int argc, char** argv) {
         if (tell) {
             std::cout << "world: " << r.world << "\n";
             print_end(r.trace);
+        }
+    }
+    for (const auto& what : must_meet) {
+        if (all.met[what] == 0) {
+            std::cout << "VIOLATION " << what << " was never met\n";
+            return 1;
         }
     }
     const double took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;  // of one core

@@ -171,12 +171,13 @@ void process::polled_line::tell() {
 process::process(world& w, auditor& a, hardware& h, broker& b, disk& d, locker::core::cabinet_config config,
                  locker::bus_settings bus, locker::front_settings settings)
     : clock(w),
-      front(w, {[this] { return alive_ != nullptr && !farewell_; },
-                [this](const desk::stroke& s, const std::shared_ptr<visit>& who) { stroke(s, who); },
-                [this](std::size_t input, bool present) {
-                    run([this, input, present] { alive_->engine.input_present(input, present, ""); });
-                },
-                [this](std::size_t input) { run([this, input] { alive_->engine.keys_missed(input); }); }}),
+      front(w, settings,
+            {[this] { return alive_ != nullptr && !farewell_; },
+             [this](const desk::stroke& s, const std::shared_ptr<visit>& who) { stroke(s, who); },
+             [this](std::size_t input, bool present) {
+                 run([this, input, present] { alive_->engine.input_present(input, present, ""); });
+             },
+             [this](std::size_t input) { run([this, input] { alive_->engine.keys_missed(input); }); }}),
       world_(w),
       auditor_(a),
       hardware_(h),

@@ -125,13 +125,17 @@ void town::build() {
     for (int b = 0; b < boards; ++b) {
         const std::string name(1, static_cast<char>('A' + b));
         bus.boards.push_back({b, name, b + 1, profile});
+        if (!options_.story_only && options_.seed / 6 % 3 == (b == 0 ? 1U : 2U)) {  // without a timer of its own
+            bus.boards.back().profile.pulse = locker::pulse_kind::on_off;
+        }
         config.boards.push_back(name);
         const int doors = options_.story_only ? 4 : static_cast<int>(rng.between(4, 8));
         for (int i = 0; i < doors; ++i) {
             wire(static_cast<int>(hardware_.doors.size()) + 1, static_cast<std::size_t>(b), i, config, bus);
         }
     }
-    process_ = std::make_unique<process>(world_, auditor_, hardware_, broker_, disk_, config, bus, front_of(0, 8));
+    process_ = std::make_unique<process>(world_, auditor_, hardware_, broker_, disk_, config, bus,
+                                         front_of(options_.seed, 0, 8));
     process_->front.clumsy = swarm_.clumsy;
     if (swarm_.clock && rng.chance(500)) {
         process_->clock.synchronised = false;  // unset at boot
