@@ -136,14 +136,14 @@ std::string plain(const boost::json::object& data, std::string_view member) {
 }  // namespace
 
 std::string csv_header() {
-    return "sequence,time,type,subject,compartment,deposit,by,data,hash\r\n";
+    return "sequence,time,type,subject,compartment,deposit,by,reason,data,hash\r\n";
 }
 
 std::string row_csv(const ledger_row& row) {
     const auto data = boost::json::parse(row.data).as_object();
-    return fmt::format("{},{},{},{},{},{},{},{},{}\r\n", row.sequence, format_time(row.wall_ms), cell(row.type),
+    return fmt::format("{},{},{},{},{},{},{},{},{},{}\r\n", row.sequence, format_time(row.wall_ms), cell(row.type),
                        cell(row.subject), plain(data, "compartment"), cell(plain(data, "deposit")),
-                       cell(plain(data, "by")), cell(row.data), to_hex(row.hash));
+                       cell(plain(data, "by")), cell(plain(data, "reason")), cell(row.data), to_hex(row.hash));
 }
 
 verification verify(const row_source& source, const known_head& head,

@@ -141,11 +141,12 @@ def test_attended_by_an_installer(stand):
     s.folder.joinpath("sim.toml").write_text(sim[:first] + sim[first:].replace("relay = 3\n", "relay = 3\ninput = 0\n", 1))
     s.start_sim()
     numbers = {1: 8, 2: 7, 4: 5, 5: 4, 6: 3, 7: 2, 8: 1}  # as somebody stuck them on; relay 3's door is 6
-    said = ["", "8", "x", "8", "7", "5", "4", "3", "2", "1", "6"]
+    said = ["", "9", "x", "8=9", "9=8", "8", "7", "5", "4", "3", "2", "1", "6"]  # the first one is mended two doors later
     done = subprocess.run([s.bin / "lockerctl", "commission", "--config", s.config, "--last", "2", "--pulse-max", "200"], text=True,
                           input="\n".join(said) + "\n", capture_output=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "A number from 1 to 999" in done.stdout and "Door 8 has its lock already" in done.stdout
+    assert "no door was called 8 so far" in done.stdout and "Changed: 9=8" in done.stdout
     written = {c["relay"]["channel"]: c for c in tomllib.loads(s.config.read_text())["compartment"]}
     assert {r: c["number"] for r, c in written.items()} == {**numbers, 3: 6}
     assert written[3]["contact"] == "none" and written[1]["contact"] == "door"
@@ -176,9 +177,11 @@ def test_a_cabinet_in_service_is_walked(stand):
     (s.folder / "sim.toml").write_text(head + tail.replace("relay = 6\n", "relay = 6\ninput = 5\n", 1).replace("relay = 5\n", "relay = 5\ninput = 6\n", 1))
     s.start_sim()
     s.mqtt.event("board.recovered", seconds=60)
+    s.fault("jam", door=2)
     done = s.ctl("--json", "commission", "--verify", "--staff", s.staff_code("4711"), check=False, seconds=120)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1, done.stdout + done.stderr
-    assert {line["compartment"] for line in lines if line["what"] == "difference"} == {5, 6}
-    assert {line["compartment"] for line in lines if line["what"] == "door"} == {1, 2, 3, 4, 7, 8}
+    assert {line["compartment"] for line in lines if line["what"] == "difference"} == {2, 5, 6}
+    assert "Door 2: jammed" in done.stdout
+    assert {line["compartment"] for line in lines if line["what"] == "door"} == {1, 3, 4, 7, 8}
     assert s.mqtt.types().count("opening.authorised") == 7  # each with an authority, in the ledger

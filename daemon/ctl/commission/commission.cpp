@@ -111,6 +111,7 @@ private:
             }
             taken.insert(name);
             lines_.rename(i, name);
+            shown_.name(i, name);
         }
         for (const auto& b : lines_.boards()) {
             shown_.say("board",
@@ -341,6 +342,10 @@ private:
                 }
                 return;
             }
+            if (const auto mended = learnt.renumber(said); mended) {
+                shown_.say(mended->empty() ? "renumbered" : "mistake", mended->empty() ? "Changed: " + said : *mended);
+                continue;
+            }
             char* end = nullptr;
             const long number = std::strtol(said.c_str(), &end, 10);
             const bool twice = number > 0 && std::any_of(learnt.locks().begin(), learnt.locks().end(),
@@ -349,8 +354,10 @@ private:
                 learnt.name_door(index, static_cast<int>(number), silent);
                 return;
             }
-            shown_.say("mistake", twice ? fmt::format("Door {} has its lock already.", number)
-                                        : "A number from 1 to 999 is wanted, as on the door.");
+            shown_.say("mistake",
+                       twice ? fmt::format("Door {} has its lock already.", number)
+                             : "A number from 1 to 999 is wanted, as on the door; 12=13: what was called 12 is "
+                               "door 13.");
         }
     }
 

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
 #include <stdexcept>
@@ -17,9 +18,21 @@ constexpr const char* enter_full = "\033[?1049h";
 constexpr const char* leave_full = "\033[?1049l";
 constexpr const char* clear = "\033[H\033[2J";
 
-std::size_t height() {
+struct extent {
+    std::size_t rows = 24;
+    std::size_t columns = 80;
+};
+extent terminal() {
     winsize size{};
-    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0;
+    return known ? extent{size.ws_row, size.ws_col} : extent{};
+}
+
+// A line of the terminal each, however long: UTF-8, one column a character.
+std::size_t rows_of(const std::string& line, std::size_t columns) {
+    const auto characters = static_cast<std::size_t>(std::count_if(
+        line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    return std::max<std::size_t>(1, (characters + columns - 1) / columns);
 }
 
 }  // namespace
@@ -104,19 +117,26 @@ void screen::mark(std::size_t board, int channel, cell what) {
 }
 
 void screen::draw(const std::string& question) {
+    const auto size = terminal();
+    std::size_t used = 6 + rows_of(question, size.columns);
     std::cout << clear << "lockerctl commission      ● opens   ○ nothing moved   · not yet\n\n";
     for (const auto& [board, cells] : cells_) {
-        std::cout << "  board " << static_cast<char>('A' + board % 26) << "  ";
+        const auto called = names_.find(board);
+        std::string row = "  board " + (called == names_.end() ? "" : called->second) + "  ";
         for (int c = 0; c <= cells.rbegin()->first; ++c) {
             const auto at = cells.find(c);
-            std::cout << (at == cells.end() ? "· " : at->second == cell::opened ? "● " : "○ ");
+            row += at == cells.end() ? "· " : at->second == cell::opened ? "● " : "○ ";
         }
-        std::cout << "\n";
+        used += rows_of(row, size.columns);
+        std::cout << row << "\n";
     }
-    const std::size_t used = cells_.size() + 6;
-    const std::size_t room = height() > used ? height() - used : 1;
-    for (std::size_t i = lines_.size() > room ? lines_.size() - room : 0; i < lines_.size(); ++i) {
-        std::cout << lines_[i] << "\n";
+    // The last lines that there is room for.
+    auto first = lines_.end();
+    while (first != lines_.begin() && used + rows_of(*std::prev(first), size.columns) <= size.rows) {
+        used += rows_of(*--first, size.columns);
+    }
+    for (; first != lines_.end(); ++first) {
+        std::cout << *first << "\n";
     }
     std::cout << "\n" << now_ << "\n" << question << std::flush;
 }

@@ -24,6 +24,7 @@ public:
     void progress(const std::string& text);
     // The answer, without blanks around it. Throws std::runtime_error when there is nobody to answer.
     [[nodiscard]] std::string ask(const std::string& question);
+    void name(std::size_t board, std::string called) { names_[board] = std::move(called); }
     void mark(std::size_t board, int channel, cell what);
 
 private:
@@ -33,6 +34,7 @@ private:
     bool terminal_;  // progress is worth showing
     std::string now_;
     std::deque<std::string> lines_;
+    std::map<std::size_t, std::string> names_;
     std::map<std::size_t, std::map<int, cell>> cells_;
 };
 

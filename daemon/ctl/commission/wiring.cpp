@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <set>
 #include <sstream>
 
+#include "protocol/limits.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker {
@@ -175,6 +177,35 @@ bool survey::usable(const learnt_lock& lock) {
 void survey::name_door(std::size_t lock, int number, bool seen) {
     locks_.at(lock).number = number;
     locks_.at(lock).told_open = seen;
+}
+
+std::optional<std::string> survey::renumber(const std::string& said) {
+    const auto equals = said.find('=');
+    if (equals == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto number = [](std::string_view digits) {
+        int n = 0;
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+        return error == std::errc{} && end == digits.data() + digits.size() ? n : 0;
+    };
+    const int from = number(std::string_view(said).substr(0, equals));
+    const int to = number(std::string_view(said).substr(equals + 1));
+    const auto called = [this](int n) {
+        return std::find_if(locks_.begin(), locks_.end(), [&](const auto& l) { return n > 0 && l.number == n; });
+    };
+    const auto lock = called(from);
+    if (lock == locks_.end()) {
+        return fmt::format("no door was called {} so far", said.substr(0, equals));
+    }
+    if (to < 1 || to > limits::compartment_max) {
+        return "after = a number from 1 to 999 is wanted";
+    }
+    if (const auto other = called(to); other != locks_.end()) {
+        other->number = from;
+    }
+    lock->number = to;
+    return "";
 }
 
 int survey::next_number() const {

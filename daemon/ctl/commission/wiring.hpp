@@ -92,6 +92,9 @@ public:
 
     [[nodiscard]] const std::vector<learnt_lock>& locks() const { return locks_; }
     [[nodiscard]] const std::vector<found_board>& boards() const { return boards_; }
+    // "12=13": the door that was called 12 is 13; both, if there is a 13 already: they change places. Nothing: `said`
+    // is no such thing; empty: done; else what is wrong with it.
+    std::optional<std::string> renumber(const std::string& said);
     [[nodiscard]] int next_number() const;
 
     // Relays that moved nothing are doors without a contact, when just so many doors are missing.

@@ -90,6 +90,23 @@ TEST_CASE("wiring: no pulse is longer than the longest that is allowed, whatever
     CHECK_FALSE(s.next());
 }
 
+TEST_CASE("wiring: a number that was mistyped is mended, and two change places") {
+    survey s(boards(1), {100}, 1000, false);
+    s.name_door(0, 12, false);
+    s.name_door(1, 13, false);
+    CHECK_FALSE(s.renumber("14"));
+    CHECK(s.renumber("12=13") == "");
+    CHECK(s.locks()[0].number == 13);
+    CHECK(s.locks()[1].number == 12);
+    CHECK(s.renumber("12=7") == "");
+    CHECK(s.locks()[1].number == 7);
+    for (const char* wrong : {"12=1", "=", "x=3", "13=", "13=1000", "13=0", "0=5", "13=1x"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(s.renumber(wrong).value_or("").empty());
+    }
+    CHECK(s.locks()[0].number == 13);
+}
+
 TEST_CASE("wiring: what moves something else the second time is not believed") {
     survey s(boards(1, 2), {100}, 700, true);
     s.saw(*s.next(), {moved(0, 0)});
