@@ -11,9 +11,9 @@
 #include <optional>
 #include <set>
 
-#include "daemon/app/files.hpp"
 #include "daemon/app/front_config.hpp"
-#include "daemon/app/section.hpp"
+#include "hal/config/key_files.hpp"
+#include "hal/config/section.hpp"
 #include "protocol/json.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/topic.hpp"
@@ -467,26 +467,11 @@ private:
 }  // namespace
 
 std::variant<settings, std::vector<config_error>> read_config(const std::string& file) {
-    const auto text = read_text_file(file);
-    if (!text) {
-        std::string what = text.error().what;
-        if (what.starts_with(file)) {
-            what.erase(0, file.size() + 1);  // it is named before the sentence already
-        }
-        return std::vector<config_error>{{0, "", what}};
+    const auto read = read_table(file);
+    if (const auto* wrong = std::get_if<std::vector<config_error>>(&read)) {
+        return *wrong;
     }
-    toml::table parsed;
-    try {
-        parsed = toml::parse(*text, file);
-    } catch (const toml::parse_error& e) {
-        return std::vector<config_error>{{static_cast<int>(e.source().begin.line), "", std::string(e.description())}};
-    }
-    return config_reader(parsed, std::filesystem::absolute(file).parent_path()).read();
-}
-
-std::string shown(const std::string& file, const config_error& e) {
-    return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key,
-                       e.key.empty() ? "" : ": ", e.what);
+    return config_reader(std::get<toml::table>(read), std::filesystem::absolute(file).parent_path()).read();
 }
 
 }  // namespace locker

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "daemon/app/config.hpp"
-#include "daemon/app/section.hpp"
+#include "hal/config/section.hpp"
 
 namespace locker {
 

@@ -10,7 +10,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "daemon/app/files.hpp"
+#include "hal/config/key_files.hpp"
 #include "hal/system/system_clock.hpp"
 #include "protocol/code.hpp"
 #include "protocol/grant.hpp"

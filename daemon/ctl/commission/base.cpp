@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "daemon/app/files.hpp"
+#include "hal/config/key_files.hpp"
 #include "hal/store/sqlite_store.hpp"
 #include "protocol/topic.hpp"
 

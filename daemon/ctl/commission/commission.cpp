@@ -14,7 +14,7 @@
 #include <stdexcept>
 
 #include "daemon/app/config.hpp"
-#include "daemon/app/files.hpp"
+#include "hal/config/key_files.hpp"
 #include "daemon/ctl/commission/base.hpp"
 #include "daemon/ctl/commission/lines.hpp"
 #include "daemon/ctl/commission/screen.hpp"

@@ -1,10 +1,33 @@
-#include "daemon/app/section.hpp"
+#include "hal/config/section.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "hal/config/key_files.hpp"
+
 namespace locker {
+
+std::string shown(const std::string& file, const config_error& e) {
+    return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key,
+                       e.key.empty() ? "" : ": ", e.what);
+}
+
+std::variant<toml::table, std::vector<config_error>> read_table(const std::string& file) {
+    const auto text = read_text_file(file);
+    if (!text) {
+        std::string what = text.error().what;
+        if (what.starts_with(file)) {
+            what.erase(0, file.size() + 1);  // it is named before the sentence already
+        }
+        return std::vector<config_error>{{0, "", what}};
+    }
+    try {
+        return toml::parse(*text, file);
+    } catch (const toml::parse_error& e) {
+        return std::vector<config_error>{{static_cast<int>(e.source().begin.line), "", std::string(e.description())}};
+    }
+}
 
 void section::wrong(std::string_view key, std::string what) const {
     errors_.push_back(

@@ -1,4 +1,4 @@
-#include "daemon/app/files.hpp"
+#include "hal/config/key_files.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

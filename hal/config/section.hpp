@@ -1,4 +1,4 @@
-// One table of the configuration file: hands out its keys, knows which were asked for, collects what is wrong.
+// A configuration file, table by table: hands out keys, knows which were asked for, collects what is wrong.
 #pragma once
 
 #include <toml++/toml.h>
@@ -8,12 +8,23 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
-#include "daemon/app/config.hpp"
 #include "protocol/limits.hpp"
 
 namespace locker {
+
+struct config_error {
+    int line = 0;  // 0: of the file as a whole
+    std::string key;
+    std::string what;  // what is wrong and what would be right
+};
+
+// "file:12: compartment.lock: …"
+[[nodiscard]] std::string shown(const std::string& file, const config_error& e);
+
+[[nodiscard]] std::variant<toml::table, std::vector<config_error>> read_table(const std::string& file);
 
 // Every error names the line and the key, and says what is wanted; reading goes on, so that all are told at once.
 class section {
