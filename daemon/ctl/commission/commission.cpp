@@ -14,11 +14,11 @@
 #include <stdexcept>
 
 #include "daemon/app/config.hpp"
-#include "hal/config/key_files.hpp"
 #include "daemon/ctl/commission/base.hpp"
 #include "daemon/ctl/commission/lines.hpp"
 #include "daemon/ctl/commission/screen.hpp"
 #include "daemon/ctl/commission/wiring.hpp"
+#include "hal/config/key_files.hpp"
 #include "hal/system/exclusive.hpp"
 #include "protocol/code.hpp"
 #include "protocol/crypto.hpp"
