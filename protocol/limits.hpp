@@ -9,6 +9,7 @@ namespace locker::limits {
 // A roster that a ring key signs counts no higher than this, so that the root always has room above it.
 inline constexpr std::int64_t ring_version_max = 100'000'000'000;
 inline constexpr std::size_t payload_bytes = 64 * 1024;  // a command; roster and keys documents are the largest
+inline constexpr std::size_t wiring_bytes = 512 * 1024;  // the record of the largest cabinet's wiring
 inline constexpr std::size_t json_depth = 8;             // nested arrays and objects
 inline constexpr std::size_t grant_bytes = 48 * 1024;    // a JWT in its compact form
 inline constexpr std::size_t name_bytes = 64;            // ids of commands, deposits, cabinets and keys

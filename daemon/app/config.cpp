@@ -207,19 +207,10 @@ private:
                 bus.line.device = path(*device);
             }
             if (tcp) {
-                const auto colon = tcp->rfind(':');
-                bus.line.host = tcp->substr(0, colon);
-                bus.line.port = 0;
-                if (bus.line.host.starts_with('[') && bus.line.host.ends_with(']')) {  // IPv6
-                    bus.line.host = bus.line.host.substr(1, bus.line.host.size() - 2);
-                }
-                const char* end = tcp->data() + tcp->size();
-                if (colon == std::string::npos ||
-                    std::from_chars(tcp->data() + colon + 1, end, bus.line.port).ptr != end) {
-                    bus.line.port = 0;
-                }
-                if (bus.line.host.empty() || bus.line.host.find('/') != std::string::npos || bus.line.port < 1 ||
-                    bus.line.port > 65535) {
+                if (const auto where = host_and_port(*tcp)) {
+                    bus.line.host = where->host;
+                    bus.line.port = where->port;
+                } else {
                     s.wrong("tcp", fmt::format("\"{}\": \"host:port\" is wanted, with a port from 1 to 65535", *tcp));
                 }
                 for (const auto* serial : {"baud", "parity", "rs485"}) {

@@ -57,7 +57,9 @@ void advance_doors(work& w) {
         }
         w.say(event_type::door_forced, subject_of(number), data);
         if (c.deposit.empty()) {
-            suspect(w, c, "its door was opened without an opening");
+            suspect(w, c, forced_open);
+        } else {
+            c.doubt = true;  // something may have been taken, or put in: retrievable, and looked into
         }
     }
 }

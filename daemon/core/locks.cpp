@@ -62,8 +62,9 @@ void learn_opening(lock_health& lock, std::int64_t latency_ms, int pulses) {
     add(lock, std::clamp(over * 1000 / usual, -most_at_once, most_at_once));
 }
 
-void learn_jam(lock_health& lock) {
+void learn_jam(lock_health& lock, int pulses) {
     ++lock.jams;
+    lock.retries += std::max(0, pulses - 1);
     add(lock, jam_counts);
 }
 

@@ -8,7 +8,7 @@ namespace locker::core {
 
 // A door was seen open `latency_ms` after its board acknowledged the last of `pulses` pulses; -1: nobody knows.
 void learn_opening(lock_health& lock, std::int64_t latency_ms, int pulses);
-void learn_jam(lock_health& lock);
+void learn_jam(lock_health& lock, int pulses);
 [[nodiscard]] bool is_worn(const lock_health& lock);
 
 // Says when a lock has become worn, or is as it was again.

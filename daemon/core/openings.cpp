@@ -224,7 +224,7 @@ void conclude_jammed(work& w, opening& o) {
     w.say(sick(canary::jammed_is_called_opened) ? event_type::opening_opened : event_type::opening_jammed,
           subject_of(o.compartment), data_of(o, d));
     w.count("openings.jammed");
-    learn_jam(w.s.d.locks[o.compartment]);
+    learn_jam(w.s.d.locks[o.compartment], p.sent);
     say_wear(w, o.compartment);
     c.last_used = w.age;
     ++c.jams;
@@ -355,7 +355,9 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
         case purpose::open:
             break;
     }
-    c.forced_ms = 0;
+    if (o.what == purpose::open || o.what == purpose::settle) {
+        c.forced_ms = 0;  // somebody was sent there to look
+    }
 }
 
 // After its outcome an opening lives on until its door is seen shut.
@@ -523,8 +525,7 @@ void take(state& s, moment now, const policy& rules, const pulse_report& report)
             ++p.sent;
             break;
         case pulse_result::unsure:
-            p.maybe_pulsed = true;
-            ++p.sent;
+            p.maybe_pulsed = true;  // a frame that was lost is no sign of the lock
             break;
         case pulse_result::not_sent:
         case pulse_result::held_back:

@@ -24,6 +24,14 @@ verdict renew_lock(work& w, int number) {
         lock->second.said = said;  // … and now it is over
         say_wear(w, number);
     }
+    auto& c = w.s.d.compartments.at(number);
+    c.jams = 0;
+    c.lock = lock_state::ok;
+    event_data data;
+    data.compartment = number;
+    data.reason = "renewed";
+    data.via = "socket";
+    w.say(event_type::lock_released, subject_of(number), data);
     return fmt::format(R"({{"renewed":{}}})", number);
 }
 
@@ -38,12 +46,12 @@ verdict suspect_all(work& w, std::string_view reason) {
 
 // {"record": JSON as text, "signature": hex}, of this cabinet, by whoever holds its key.
 verdict record_wiring(work& w, const std::string& text) {
-    const auto given = parse_object(text, limits::payload_bytes);
+    const auto given = parse_object(text, 2 * limits::wiring_bytes);
     const auto record =
-        given ? required_text(*given, "record", limits::payload_bytes) : reading<std::string>(given.error());
+        given ? required_text(*given, "record", limits::wiring_bytes) : reading<std::string>(given.error());
     const auto signature = given ? required_text(*given, "signature", 64) : reading<std::string>(given.error());
     const auto inner =
-        record ? parse_object(*record, limits::payload_bytes) : reading<boost::json::object>(record.error());
+        record ? parse_object(*record, limits::wiring_bytes) : reading<boost::json::object>(record.error());
     if (!inner || !signature) {
         return malformed("the wiring's record");
     }

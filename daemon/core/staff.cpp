@@ -123,6 +123,7 @@ struct worklist {
     std::vector<const deposit*> unconfirmed;
     std::vector<const deposit*> overdue;
     std::vector<int> suspected;
+    std::vector<int> forced;  // a deposit lies there, or lay: to be looked into, one by one
 };
 
 worklist list_work(const work& w, const staff_member& m) {
@@ -153,6 +154,8 @@ worklist list_work(const work& w, const staff_member& m) {
     for (const auto& [n, c] : w.s.d.compartments) {
         if (m.may(permit::settle) && use_of(w.s.d, c) == use_state::suspected) {
             out.suspected.push_back(n);
+        } else if (m.may(permit::settle) && c.forced_ms != 0 && !c.deposit.empty()) {
+            out.forced.push_back(n);
         }
     }
     return out;
@@ -199,6 +202,7 @@ std::string in_words(const work& w, const worklist& work) {
     add(work.unconfirmed.size(), doors(work.unconfirmed), "未确认", "unconfirmed");
     add(work.overdue.size(), doors(work.overdue), "超期", "overdue");
     add(work.suspected.size(), doors(work.suspected), "待查", "suspected");
+    add(work.forced.size(), doors(work.forced), "被强行打开", "forced with papers behind it: look by `settle`");
     for (const int door : work.suspected) {
         const auto& why = w.s.d.compartments.at(door).suspicion;
         en += why.empty() ? "" : fmt::format("{} {}: {}", door == work.suspected.front() ? "." : ";", door, why);
@@ -208,14 +212,13 @@ std::string in_words(const work& w, const worklist& work) {
 
 object worklist_json(const work& w, const staff_member& m) {
     const auto list = list_work(w, m);
-    array suspected;
-    for (const int n : list.suspected) {
-        suspected.emplace_back(n);
-    }
+    array suspected(list.suspected.begin(), list.suspected.end());
+    array forced(list.forced.begin(), list.forced.end());
     return {{"collect", deposits_json(list.collect)},
             {"unconfirmed", deposits_json(list.unconfirmed)},
             {"overdue", deposits_json(list.overdue)},
             {"suspected", std::move(suspected)},
+            {"forced", std::move(forced)},
             {"message", in_words(w, list)}};
 }
 
@@ -264,9 +267,13 @@ struct door_deed {
         return std::nullopt;
     }
 
-    std::optional<refusal> open() {
+    // A reason makes it maintenance: whatever lies there stays.
+    std::optional<refusal> open(bool maintenance = false) {
         const auto& c = w.at(a.compartment);
         const auto* d = w.find_deposit(c.deposit);
+        if (d != nullptr && maintenance) {
+            return open_plain(permit::open_any);
+        }
         if (d != nullptr) {
             if (d->retrievable() && d->kind == deposit_kind::intake && m.may(permit::collect_intake)) {
                 a.what = purpose::collect;
@@ -282,6 +289,8 @@ struct door_deed {
         return open_plain(c.suspicion.empty() ? permit::maintain : permit::settle);
     }
 
+    std::optional<refusal> open_by_number() { return open(); }
+
     std::optional<refusal> settle() {
         a.what = purpose::settle;
         if (!m.may(permit::settle)) {
@@ -296,6 +305,9 @@ struct door_deed {
         if (d != nullptr && d->state == deposit_state::reserved && is_unconfirmed(w, *d)) {
             a.deposit = d->id;
             return std::nullopt;
+        }
+        if (d != nullptr && c.forced_ms != 0) {
+            return open_plain(permit::settle);  // looked into: the deposit stays its owner's
         }
         if (use_of(w.s.d, c) != use_state::suspected) {
             return not_now(fmt::format("door {} is not suspected", a.compartment));
@@ -358,13 +370,13 @@ struct door_deed {
         };
         for (const auto* deposits : {&list.collect, &list.unconfirmed}) {
             for (const auto* d : *deposits) {
-                if (d->retrievable() && may_be(d->compartment, &door_deed::open)) {
+                if (d->retrievable() && may_be(d->compartment, &door_deed::open_by_number)) {
                     return std::nullopt;
                 }
             }
         }
         for (const int n : list.suspected) {
-            if (may_be(n, &door_deed::open)) {
+            if (may_be(n, &door_deed::settle)) {
                 return std::nullopt;
             }
         }
@@ -391,7 +403,7 @@ struct door_deed {
         }
         const auto why = deed.verb == deed_verb::reclaim  ? reclaim()
                          : deed.verb == deed_verb::settle ? settle()
-                                                          : open();
+                                                          : open(!deed.reason.empty());
         return why ? why : hindrance(w, a.compartment);
     }
 };

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "daemon/core/deposits.hpp"
 #include "daemon/core/timekeeping.hpp"
 #include "protocol/timestamp.hpp"
 
@@ -64,12 +65,13 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
     }
     for (const auto& [n, lock] : w.s.d.locks) {
         if (lock.said) {
-            alarms.raise(
-                "worn", n, lock.said_ms,
-                fmt::format("The lock of door {} opens in {} ms, usually in {} ms, with {} retries so far: it may "
-                            "jam soon.",
-                            n, lock.recent_us / 1000, lock.usual_us / 1000, lock.retries),
-                "Clean, grease or change it before it jams; then `lockerctl health --renewed DOOR`.");
+            alarms.raise("worn", n, lock.said_ms,
+                         fmt::format("The lock of door {}{}, with {} retries and {} jams so far: it may jam soon.", n,
+                                     lock.recent_us > 0 ? fmt::format(" opens in {} ms, usually in {} ms",
+                                                                      lock.recent_us / 1000, lock.usual_us / 1000)
+                                                        : " does not open at the first pulse",
+                                     lock.retries, lock.jams),
+                         "Clean, grease or change it before it jams; then `lockerctl health --renewed DOOR`.");
         }
     }
     for (const auto& [id, o] : w.s.d.openings) {
@@ -197,8 +199,8 @@ std::string snapshot(const work& w) {
             o["contact"] = "none";
         }
         o["size"] = locker::name(wiring_of(w.config, n).size);
-        if (!c.suspicion.empty()) {
-            o["suspicion"] = c.suspicion;
+        if (const auto why = doubt_about(c); !why.empty()) {
+            o["suspicion"] = why;
         }
         if (const auto lock = w.s.d.locks.find(n); lock != w.s.d.locks.end() && lock->second.worn) {
             o["worn"] = true;
@@ -210,8 +212,6 @@ std::string snapshot(const work& w) {
         if (!d.live()) {
             continue;
         }
-        const bool waits = d.state == deposit_state::deposited || (d.state == deposit_state::reserved && d.pulsed);
-        const bool unconfirmed = waits && w.age - d.since >= w.config.rules.unconfirmed;
         deposits.push_back(
             object{{"deposit", d.id},
                    {"case", d.case_id.empty() ? boost::json::value(nullptr) : boost::json::value(d.case_id)},
@@ -220,7 +220,7 @@ std::string snapshot(const work& w) {
                    {"compartment", d.compartment},
                    {"size", locker::name(d.size)},
                    {"overdue", d.overdue},
-                   {"unconfirmed", unconfirmed},
+                   {"unconfirmed", is_unconfirmed(w, d)},
                    {"since", format_time(d.since_ms)}});
     }
     array alarms;

@@ -154,6 +154,10 @@ void suspect(work& w, compartment& c, std::string_view reason) {
     w.say(event_type::compartment_suspected, subject_of(c.number), data);
 }
 
+std::string_view doubt_about(const compartment& c) {
+    return !c.suspicion.empty() ? std::string_view(c.suspicion) : c.forced_ms != 0 ? forced_open : "";
+}
+
 void end_deposit(work& w, deposit& d, deposit_state how, std::int64_t grace_ms) {
     auto& c = w.at(d.compartment);
     d.state = how;
@@ -166,7 +170,7 @@ void end_deposit(work& w, deposit& d, deposit_state how, std::int64_t grace_ms) 
     c.grace_deposit = grace_ms > 0 ? d.id : "";
     w.extra.push_back({"ended", d.id, encode_row(d)});
     if (c.doubt) {
-        suspect(w, c, "an opening without a clear end");
+        suspect(w, c, c.forced_ms != 0 ? forced_open : "an opening without a clear end");
     }
     if (grace_ms == 0 && how != deposit_state::reclaimed) {
         w.s.d.deposits.erase(std::string(d.id));

@@ -87,6 +87,9 @@ void say_counted_refusals(work& w);
 
 // A compartment about which the ledger can no longer vouch.
 void suspect(work& w, compartment& c, std::string_view reason);
+inline constexpr std::string_view forced_open = "its door was opened without an opening";
+// Why staff should look into it: a suspicion, or a door that was forced while a deposit lay behind it. Empty: nothing.
+[[nodiscard]] std::string_view doubt_about(const compartment& c);
 
 // Takes a deposit out of the working set: it has ended, its id stays known and is never used again.
 void end_deposit(work& w, deposit& d, deposit_state how, std::int64_t grace_ms);

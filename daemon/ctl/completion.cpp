@@ -3,21 +3,26 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <set>
 
 namespace locker {
 namespace {
 
 // One case for each path of subcommands: its options and what comes below it.
-void cases(const CLI::App& app, const std::string& path, std::string& out) {
+// `valued`: the options after which a value stands.
+void cases(const CLI::App& app, const std::string& path, std::string& out, std::set<std::string>& valued) {
     std::string words;
     for (const auto* option : app.get_options()) {
         for (const auto& name : option->get_lnames()) {
             words += (words.empty() ? "--" : " --") + name;
+            if (option->get_items_expected_max() > 0) {
+                valued.insert("--" + name);
+            }
         }
     }
     for (const auto* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
         words += (words.empty() ? "" : " ") + sub->get_name();
-        cases(*sub, path + (path.empty() ? "" : " ") + sub->get_name(), out);
+        cases(*sub, path + (path.empty() ? "" : " ") + sub->get_name(), out, valued);
     }
     out += fmt::format("        \"{}\") words=\"{}\" ;;\n", path, words);
 }
@@ -26,11 +31,19 @@ void cases(const CLI::App& app, const std::string& path, std::string& out) {
 
 std::string bash_completion(const CLI::App& app) {
     std::string out;
-    cases(app, "", out);
+    std::set<std::string> valued;
+    cases(app, "", out, valued);
     return "_lockerctl() {\n"
-           "    local word path=\"\" words=\"\"\n"
+           "    local word path=\"\" words=\"\" value=no\n"
            "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-           "        case \"$word\" in -*) ;; *) path=\"${path:+$path }$word\" ;; esac\n"
+           "        if [ $value = yes ]; then value=no; continue; fi\n"
+           "        case \"$word\" in\n"
+           "        " +
+           fmt::format("{}", fmt::join(valued, "|")) +
+           ") value=yes ;;\n"
+           "        -*) ;;\n"
+           "        *) path=\"${path:+$path }$word\" ;;\n"
+           "        esac\n"
            "    done\n"
            "    while :; do\n"
            "        case \"$path\" in\n" +

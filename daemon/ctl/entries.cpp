@@ -121,6 +121,10 @@ int maintenance_open(const options& o, open_wish wish) {
             return exit_refused;
         }
     }
+    if (!wish.grants.empty() && !wish.reason.empty()) {
+        std::cerr << "lockerctl: a grant says its own reason: leave --reason out\n";
+        return exit_refused;
+    }
     if (wish.grants.empty() && wish.reason.find_first_not_of(' ') == std::string::npos) {
         std::cerr << "lockerctl: --reason is wanted: it stands in the ledger\n";
         return exit_refused;
@@ -133,8 +137,8 @@ int maintenance_open(const options& o, open_wish wish) {
             const auto* result = answer.if_contains("result");
             const bool waits =
                 result != nullptr && result->is_object() && result->get_object().contains("second_grant_within_s");
-            if (code != 0 || i + 1 == wish.grants.size()) {
-                return code == 0 && waits ? exit_refused : code;  // nothing is open yet
+            if (code != 0 || !waits || i + 1 == wish.grants.size()) {
+                return code == 0 && waits ? exit_refused : code;  // waiting: nothing is open yet
             }
         }
     }

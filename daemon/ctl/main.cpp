@@ -271,6 +271,11 @@ int run(int argc, char** argv) {
     commission->add_option("--pulse-max", c.pulse_max, "No lock is pulsed for longer, ms: from its data sheet")
         ->check(CLI::Range(100, 1000))
         ->capture_default_str();
+    commission
+        ->add_option("--cool-down", c.cool_down,
+                     "How long a coil rests after a pulse, ms, where [lock] says nothing: from its data sheet")
+        ->check(CLI::Range(0, 60'000))
+        ->capture_default_str();
     commission->add_option("--profiles", c.profiles, "A folder with profiles of more boards")
         ->check(CLI::ExistingDirectory);
     commission->add_flag("--unattended", c.unattended, "Ask nothing: doors are numbered in the order of their relays");

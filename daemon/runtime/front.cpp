@@ -150,7 +150,7 @@ std::vector<output_order> front::due(std::int64_t now) {
     for (auto& in : inputs_) {
         if (auto* scans = std::get_if<scanner>(&in.reads)) {
             if (scans->expire(now)) {
-                ++in.counters.dropped;
+                drop(in, now);  // whoever holds the phone shows it again
             }
         } else if (std::get<keypad>(in.reads).expire(now)) {
             drop(in, now);  // whoever still stands there hears that it begins anew

@@ -130,7 +130,7 @@ void runtime::log(log_level level, std::string_view line) {
 // What `lockerctl commission` left for the ledger; gone once it is there.
 void runtime::hand_in_wiring() {
     std::ifstream file(wiring_file());
-    std::string text(limits::payload_bytes + 1, '\0');
+    std::string text(2 * limits::wiring_bytes + 1, '\0');
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
     if (!text.empty()) {
@@ -146,6 +146,8 @@ void runtime::answered(std::uint64_t entry, const std::string& reply) {
         std::error_code ignored;
         if (taken) {
             std::filesystem::remove(wiring_file(), ignored);
+        } else if (reply.find("storage_failed") == std::string::npos) {  // it will not be better at the next start
+            std::filesystem::rename(wiring_file(), wiring_file() + ".refused", ignored);
         }
         return;
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "hal/config/key_files.hpp"
 
@@ -11,6 +12,22 @@ namespace locker {
 std::string shown(const std::string& file, const config_error& e) {
     return fmt::format("{}{}: {}{}{}", file, e.line > 0 ? ":" + std::to_string(e.line) : "", e.key,
                        e.key.empty() ? "" : ": ", e.what);
+}
+
+std::optional<endpoint> host_and_port(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    endpoint out{std::string(text.substr(0, colon)), 0};
+    if (out.host.starts_with('[') && out.host.ends_with(']')) {  // IPv6
+        out.host = out.host.substr(1, out.host.size() - 2);
+    }
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, out.port);
+    const bool good = error == std::errc{} && stop == end && out.port >= 1 && out.port <= 65535 && !out.host.empty() &&
+                      out.host.find('/') == std::string::npos;
+    return good ? std::optional(out) : std::nullopt;
 }
 
 std::variant<toml::table, std::vector<config_error>> read_table(const std::string& file) {

@@ -26,6 +26,13 @@ struct config_error {
 
 [[nodiscard]] std::variant<toml::table, std::vector<config_error>> read_table(const std::string& file);
 
+// "host:port", "[::1]:port". Nothing: it is not that.
+struct endpoint {
+    std::string host;
+    int port = 0;
+};
+[[nodiscard]] std::optional<endpoint> host_and_port(std::string_view text);
+
 // Every error names the line and the key, and says what is wanted; reading goes on, so that all are told at once.
 class section {
 public:

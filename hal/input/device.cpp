@@ -201,11 +201,16 @@ private:
     // scan. `frame` is one of gm65's constants.
     void send(std::string_view frame) {
         if (sending_) {
+            next_ = frame;
             return;
         }
         sending_ = true;
-        asio::async_write(port_, asio::buffer(frame),
-                          [this, self = shared_from_this()](error_code, std::size_t) { sending_ = false; });
+        asio::async_write(port_, asio::buffer(frame), [this, self = shared_from_this()](error_code error, std::size_t) {
+            sending_ = false;
+            if (const auto waits = std::exchange(next_, ""); !error && !ended() && !waits.empty()) {
+                send(waits);
+            }
+        });
     }
 
     void pull_trigger() {
@@ -238,6 +243,7 @@ private:
 
     asio::serial_port port_;
     bool sending_ = false;
+    std::string_view next_;  // the latest that waits
     asio::steady_timer trigger_;
     std::array<char, 512> chunk_{};
 };

@@ -12,7 +12,7 @@ std::vector<scanner::scanned> scanner::take(std::string_view bytes, std::int64_t
         last_ = now;
         if (frame_left_ > 0) {
             --frame_left_;
-        } else if (acknowledges_ && c == acknowledgement && line_.empty()) {
+        } else if (acknowledges_ && c == acknowledgement && line_.empty() && !spoilt_) {
             frame_left_ = gm65::acknowledgement_bytes - 1;
         } else if (c == '\r' || c == '\n') {
             if (spoilt_ || !line_.empty()) {

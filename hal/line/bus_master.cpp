@@ -17,7 +17,7 @@ constexpr std::int64_t hold_urgent_ms = 60'000;
 constexpr std::int64_t hold_patient_ms = 5'000;
 
 constexpr std::size_t outputs_waiting = 8;
-constexpr int no_supply = 0;  // of lamps and buzzers; locks' begin with 1
+constexpr int no_supply = -1;  // of lamps and buzzers
 
 std::vector<bool> with_inputs(const bus_settings& s) {
     std::vector<bool> out;
@@ -109,11 +109,12 @@ line_action bus_master::next(std::int64_t now) {
     const auto board = static_cast<std::size_t>(turn.board);
     const bool dropped = boards_[board].dropped || sick(canary::relays_not_dropped);
     ask(dropped ? line_action::kind::read : line_action::kind::drop, board);
-    polled_ = true;
     if (now + longest_ms(current_.what, board) > next_end(now)) {  // it may take so long: no coil waits for it
         current_ = {};
         current_.until = next_release();
+        return current_;
     }
+    polled_ = true;
     return current_;
 }
 
@@ -221,7 +222,9 @@ bool bus_master::serve_order(std::int64_t now, std::int64_t& wake) {
 void bus_master::hold(std::size_t board, int channel, int supply, std::int64_t until) {
     if (boards_[board].board.profile.pulse == pulse_kind::on_off) {
         current_.timeout_us = std::min(current_.timeout_us, current_.length_ms * 1000);
-        held_.push_back({board, channel, supply, until, until});
+        if (!sick(canary::release_forgotten)) {
+            held_.push_back({board, channel, supply, until, until});
+        }
     }
 }
 
@@ -359,7 +362,8 @@ void bus_master::missed(std::size_t board, std::int64_t now) {
     }
     for (auto& h : held_) {  // it may be on: it is told again and again, whoever waits, lost or not
         if (h.board == board && h.until <= now) {
-            h.again = now + (!turns_.lost(id) ? 0 : now - h.until < hold_urgent_ms ? hold_retry_ms : hold_patient_ms);
+            const bool urgent = now - h.until < hold_urgent_ms && h.supply != no_supply;  // a lamp burns nothing out
+            h.again = now + (!turns_.lost(id) ? 0 : urgent ? hold_retry_ms : hold_patient_ms);
         }
     }
 }

@@ -28,16 +28,17 @@ enum class canary : std::uint8_t {
     lock_out_spares_right_codes,  // I3
     guesses_at_a_door_are_free,   // I6
     jammed_is_called_opened,      // I4
-    relays_not_dropped,           // I9
-    revoked_issues_open,          // I3: codes
-    revoked_grants_open,          // I3: grants
-    revoked_keys_sign,            // I3: grants
-    suspended_staff_enter,        // I3: staff codes
-    old_staff_codes_enter,        // I3: staff codes
-    sessions_never_end,           // I3: staff codes
-    spent_codes_forgotten,        // I6: codes
-    staff_codes_used_twice,       // I6: staff codes
-    suspension_in_memory,         // I6: staff codes
+    relays_not_dropped,
+    release_forgotten,       // I9
+    revoked_issues_open,     // I3: codes
+    revoked_grants_open,     // I3: grants
+    revoked_keys_sign,       // I3: grants
+    suspended_staff_enter,   // I3: staff codes
+    old_staff_codes_enter,   // I3: staff codes
+    sessions_never_end,      // I3: staff codes
+    spent_codes_forgotten,   // I6: codes
+    staff_codes_used_twice,  // I6: staff codes
+    suspension_in_memory,    // I6: staff codes
 };
 
 #ifdef LOCKER_CANARIES

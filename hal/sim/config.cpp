@@ -28,7 +28,7 @@ void wire_in_order(config& c, int doors) {
 
 namespace {
 
-// A table with these keys and no others.
+// A table with these keys and no others; a word stands only where a word can.
 const toml::table& table_of(const toml::node& item, const std::string& file,
                             std::initializer_list<std::string_view> keys) {
     const auto* table = item.as_table();
@@ -39,6 +39,11 @@ const toml::table& table_of(const toml::node& item, const std::string& file,
         if (std::find(keys.begin(), keys.end(), key.str()) == keys.end()) {
             throw std::runtime_error(
                 fmt::format("{}: line {}: {}: no such key", file, value.source().begin.line, key.str()));
+        }
+        const bool word = key == "device" || key == "socket" || key == "kind" || key == "closed";
+        if (!value.is_table() && !value.is_array() && value.is_string() != word) {
+            throw std::runtime_error(fmt::format("{}: line {}: {}: a {} is wanted", file, value.source().begin.line,
+                                                 key.str(), word ? "text in quotes" : "number"));
         }
     }
     return *table;
@@ -63,7 +68,14 @@ board_kind kind_of(const toml::table& board, const std::string& file) {
 config read_config(const std::string& file) {
     config c;
     try {
-        const auto t = toml::parse_file(file);
+        const auto parsed = toml::parse_file(file);
+        const auto& t = table_of(parsed, file, {"socket", "seed", "line", "people", "board", "door"});
+        if (const auto* line = t.get("line")) {
+            (void)table_of(*line, file, {"device", "port", "baud"});
+        }
+        if (const auto* people = t.get("people")) {
+            (void)table_of(*people, file, {"push_after_ms"});
+        }
         c.device = t["line"]["device"].value_or("");
         c.port = t["line"]["port"].value_or(0);
         c.baud = t["line"]["baud"].value_or(9600);

@@ -269,6 +269,7 @@ def test_completion_completes():
     assert completed("lockerctl", "sta") == {"status", "staff"}
     assert completed("lockerctl", "log", "") >= {"show", "export", "verify", "--database"}
     assert completed("lockerctl", "log", "show", "--f") == {"--from", "--follow"}
+    assert completed("lockerctl", "--socket", "/x", "--json", "log", "v") == {"verify"}
     assert "status" in completed("lockerctl", "nonsense", "")
 
 
@@ -292,9 +293,9 @@ def test_views_of_a_cabinet(stand):
     s.shut_after_a_while(8)
     assert s.ctl("open", 8, "--staff", "4711#123456", check=False).returncode != 0  # no reason
     grants = [s.grant("open", epoch=False, compartment=n, sub=sub, reason="water") for sub in ("a", "b")]
-    one = s.ctl("open", n, "--reason", "water", "--grant", grants[0], check=False)
+    one = s.ctl("open", n, "--grant", grants[0], check=False)
     assert "second person" in one.stdout and not s.door(n)["open"]
-    both = s.ctl("open", n, "--reason", "water", "--grant", *grants[1:], check=False)
+    both = s.ctl("open", n, "--grant", *grants[1:], check=False)
     assert both.returncode == 0, both.stdout
     s.shut_after_a_while(n)
     health = json.loads(s.ctl("--json", "health"))

@@ -183,6 +183,12 @@ void auditor::take(const locker::ledger_row& row, bool live) {
         if (at != openings_.end() && at->second.why.act == "code" && data.contains("bounced")) {
             spent_[at->second.dep].next = spent_[at->second.dep].next_before;
         }
+        if (at != openings_.end() && (at->second.purpose == "open" || at->second.purpose == "settle") &&
+            !data.contains("bounced")) {
+            forced_.erase(compartment);
+        }
+    } else if (row.type == "door.forced") {
+        forced_.insert(compartment);
     } else if (row.type == "compartment.suspected") {
         suspected_.insert(compartment);
     } else if (row.type == "compartment.settled") {
@@ -376,7 +382,8 @@ void auditor::take_staff_opening(opening& o) {
                          : o.purpose == "deposit" ? !intake && may("deposit_return")
                          : o.purpose == "settle"
                              ? may("settle") || (!o.dep.empty() && may("reclaim_overdue"))
-                             : may("open_any") || (may("maintain") && tenants_.count(o.compartment) == 0);
+                             : may("open_any") || (may("maintain") && tenants_.count(o.compartment) == 0) ||
+                                   (may("settle") && forced_.count(o.compartment) != 0);
     if (!allowed) {
         fail("I1 staff number " + number + " may not open for " + o.purpose);
     }

@@ -148,6 +148,7 @@ private:
     std::map<std::string, std::string> states_;  // deposit → state, as the ledger says
     std::map<std::string, int> places_;
     std::map<int, std::string> tenants_;  // compartment → live deposit
+    std::set<int> forced_;                // their doors, without an opening, and nobody was sent there since
     std::set<int> suspected_;             // something may lie in it
     std::map<int, std::int64_t> coil_free_;
     std::uint64_t next_published_ = 1;

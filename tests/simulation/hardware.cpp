@@ -94,6 +94,7 @@ line_answer hardware::execute(const line_action& action, const locker::bus_setti
         world_.port_or_die("board.silent");
         return {line_result::silent, 0, 0, true, ""};
     }
+    overdue_coils(action);
     line_answer answer;
     answer.took_us = 20'000;
     if (action.what == line_action::kind::drop) {
@@ -153,6 +154,17 @@ void hardware::switched_off(std::size_t board, int channel) {
         }
         return this_one;
     });
+}
+
+// A board that hears is told to switch off before anything else.
+void hardware::overdue_coils(const line_action& action) const {
+    const bool ends = action.what == line_action::kind::drop || action.what == line_action::kind::release;
+    for (const auto& c : on_) {
+        const bool told_else = c.board == action.board && !ends;
+        if (world_.now > c.off_by + one_exchange_ms && (told_else || !c.disturbed)) {
+            throw violation("I9 a coil is on " + std::to_string(world_.now - c.off_by) + " ms after its pulse");
+        }
+    }
 }
 
 void hardware::disturb(std::size_t board) {

@@ -77,6 +77,7 @@ private:
     void energise(std::size_t board, int channel, std::int64_t length_ms, const locker::bus_settings& bus);
     void switched_on(const locker::line_action& action, const locker::bus_settings& bus);
     void switched_off(std::size_t board, int channel);
+    void overdue_coils(const locker::line_action& action) const;
     void disturb(std::size_t board);
 
     // A relay of a board without a timer: on until it is told otherwise.

@@ -102,6 +102,7 @@ constexpr sickness sicknesses[] = {
     {locker::canary::guesses_at_a_door_are_free, "guesses at a door are free", "I6"},
     {locker::canary::jammed_is_called_opened, "jammed is called opened", "I4"},
     {locker::canary::relays_not_dropped, "relays are not dropped", "I9"},
+    {locker::canary::release_forgotten, "the release of a coil is forgotten", "I9"},
     {locker::canary::revoked_issues_open, "revoked issues open", "I2 I3"},
     {locker::canary::revoked_grants_open, "revoked grants open", "I3"},
     {locker::canary::revoked_keys_sign, "revoked keys sign", "I3"},

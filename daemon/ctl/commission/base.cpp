@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "hal/config/key_files.hpp"
+#include "hal/config/section.hpp"
 #include "hal/store/sqlite_store.hpp"
 #include "protocol/topic.hpp"
 
@@ -35,6 +36,9 @@ std::string fresh_configuration(const commission_options& o) {
         o.cabinet, o.broker);
 }
 
+// Two lengths may be tried on one lock, and a third confirms: more than in service.
+constexpr int pulses_a_minute = 12;
+
 line_settings line_of(const toml::table& t, const fs::path& folder) {
     line_settings line;
     line.name = t["name"].value_or("line1");
@@ -45,10 +49,11 @@ line_settings line_of(const toml::table& t, const fs::path& folder) {
     line.parity = parity == "even" ? 'E' : parity == "odd" ? 'O' : 'N';
     line.rs485 = t["rs485"].value_or(false);
     const std::string tcp = t["tcp"].value_or("");
-    const auto colon = tcp.rfind(':');
-    if (!tcp.empty() && colon != std::string::npos) {
-        line.host = tcp.substr(0, colon);
-        line.port = std::atoi(tcp.c_str() + colon + 1);
+    if (const auto where = host_and_port(tcp)) {
+        line.host = where->host;
+        line.port = where->port;
+    } else if (!tcp.empty()) {
+        throw refused(fmt::format("tcp {}: \"host:port\" is wanted, with a port from 1 to 65535", tcp));
     }
     return line;
 }
@@ -89,6 +94,9 @@ base read_base(const commission_options& o) {
     const bool credential = key.starts_with(credential_prefix);
     b.cabinet_key =
         credential ? fs::path(credential_file(key.substr(credential_prefix.size())).value_or("")) : path(key);
+    b.limits.pulse_ms = b.limits.pulse_max_ms = o.pulse_max;
+    b.limits.cool_down_ms = t["lock"]["cool_down_ms"].value_or(o.cool_down);
+    b.limits.pulses_per_minute = t["lock"]["pulses_per_minute"].value_or(pulses_a_minute);
     const auto tables = [&](const char* name) {
         std::vector<const toml::table*> out;
         if (const auto* list = t[name].as_array()) {
@@ -132,9 +140,6 @@ base read_base(const commission_options& o) {
     }
     if (!o.device.empty() && !o.tcp.empty()) {
         throw refused("--device and --tcp: one of the two");
-    }
-    if (!o.tcp.empty() && (o.tcp.find(':') == std::string::npos || o.tcp.front() == ':')) {
-        throw refused(fmt::format("--tcp {}: host:port is wanted", o.tcp));
     }
     if (!o.device.empty() || !o.tcp.empty()) {
         if (!b.lines.empty()) {
@@ -216,16 +221,24 @@ void give_to_daemon(const fs::path& file, const fs::path& state_folder) {
     (void)!::lchown(file.c_str(), user, group);
 }
 
-void write_whole(const fs::path& file, const std::string& text) {
-    const fs::path fresh = file.string() + ".new";
-    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    const bool written =
-        fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+// Whoever owns the folder may be less trusted than who calls: no link is followed, no file of another written.
+void write_whole(const fs::path& given, const std::string& text) {
+    std::error_code none;
+    const fs::path file = fs::exists(given, none) ? fs::canonical(given) : given;  // a configuration may be a link
+    struct stat before {};
+    const bool known = ::stat(file.c_str(), &before) == 0;
+    std::string fresh = file.string() + ".XXXXXX";
+    const int fd = ::mkostemp(fresh.data(), O_CLOEXEC);
+    const bool written = fd >= 0 && ::fchmod(fd, known ? before.st_mode & 07777U : 0644U) == 0 &&
+                         (!known || ::geteuid() != 0 || ::fchown(fd, before.st_uid, before.st_gid) == 0) &&
+                         ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
     if (fd >= 0) {
         ::close(fd);
     }
     if (!written) {
-        throw std::runtime_error(fmt::format("{} cannot be written: {}", fresh.string(), std::strerror(errno)));
+        const int why = errno;
+        ::unlink(fresh.c_str());
+        throw std::runtime_error(fmt::format("{} cannot be written: {}", file.string(), std::strerror(why)));
     }
     fs::rename(fresh, file);
     const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

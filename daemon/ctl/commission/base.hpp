@@ -11,6 +11,7 @@
 
 #include "daemon/ctl/commission/commission.hpp"
 #include "daemon/ctl/commission/wiring.hpp"
+#include "hal/line/governor.hpp"
 #include "hal/line/line.hpp"
 
 namespace locker {
@@ -33,6 +34,7 @@ struct base {
     std::map<std::pair<std::string, int>, std::string> names;  // of boards, by bus and address
     std::set<std::pair<std::string, int>> spoken_for;  // relays of lamps and buzzers: by board and channel, from 1
     std::set<std::pair<std::string, int>> sensors;     // inputs of mains and tamper switch, likewise
+    lock_limits limits;                                // of every lock, until more is known of it
     std::string profiles;                              // the folder that it names
 };
 

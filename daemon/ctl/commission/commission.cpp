@@ -32,7 +32,6 @@ using boost::json::object;
 
 constexpr int exit_refused = 1;
 constexpr int exit_interrupted = 130;
-constexpr std::int64_t cool_down_ms = 1500;      // a coil rests so long after its pulse
 constexpr std::int64_t nothing_moves_ms = 2600;  // lockerd itself would wait no longer for a door
 constexpr std::int64_t still_ms = 300;           // a contact that is quiet for so long has come to rest
 constexpr std::int64_t shut_within_ms = 120'000;
@@ -77,6 +76,9 @@ public:
             }
         }
         const fs::path journal = base_.state_folder / "commission.json";
+        if (const auto key = read_cabinet_key(base_.cabinet_key.string()); !key) {
+            shown_.say("warning", fmt::format("there will be no signed record: {}", key.error().what));
+        }
         if (const auto text = read_text_file(journal.string()); text && !o_.anew) {
             if (learnt.resume(*text)) {
                 shown_.say("resumed", "Going on where the last run stopped; --anew begins anew.");
@@ -152,9 +154,14 @@ private:
                             "when it does",
                             lines_.boards()[board].name));
         }
-        for (const auto& [name, channel] : base_.sensors) {  // mains may fail while a lock is pulsed
-            if (name == lines_.boards()[board].name) {
-                bits &= ~(1U << static_cast<unsigned>(channel - 1));
+        return *masked(board, bits);
+    }
+
+    // Mains may fail while a lock is pulsed: sensors are no contacts.
+    [[nodiscard]] std::optional<std::uint32_t> masked(std::size_t board, std::optional<std::uint32_t> bits) const {
+        for (const auto& [name, channel] : base_.sensors) {
+            if (bits && name == lines_.boards()[board].name) {
+                *bits &= ~(1U << static_cast<unsigned>(channel - 1));
             }
         }
         return bits;
@@ -200,7 +207,10 @@ private:
     }
 
     void learn(survey& learnt, const fs::path& journal) {
-        std::map<std::size_t, std::int64_t> free_at;  // monotonic, by lock
+        governor guard;
+        for (std::size_t i = 0; i < learnt.locks().size(); ++i) {
+            guard.add(static_cast<int>(i), 1, base_.limits);
+        }
         std::int64_t supply_free = 0;
         std::optional<survey::step> before;
         std::set<std::size_t> late;
@@ -218,9 +228,13 @@ private:
             shown_.progress(fmt::format("Relay {} of {}: board {} channel {}, {} ms", step->lock + 1,
                                         learnt.locks().size(), lines_.boards()[lock.relay.board].name,
                                         lock.relay.channel + 1, step->length_ms));
-            sleep_ms(std::max(free_at[step->lock], supply_free) - monotonic_ms());
+            const int coil = static_cast<int>(step->lock);
+            while (monotonic_ms() < supply_free || !guard.claim(coil, monotonic_ms())) {
+                heed();
+                sleep_ms(std::clamp<std::int64_t>(
+                    std::max(supply_free, guard.earliest(coil, monotonic_ms())) - monotonic_ms(), 1, 200));
+            }
             auto moved = watched(lock.relay, step->length_ms);
-            free_at[step->lock] = monotonic_ms() + cool_down_ms;
             supply_free = monotonic_ms() + supply_rest_ms;
             learnt.saw(*step, moved);
             if (lock.needed_ms > 0 && !step->confirm) {
@@ -268,17 +282,25 @@ private:
         std::int64_t changed_at = -1;
         auto last = rest_;
         std::size_t only = rest_.size();  // the board whose contact moves is read back to back
-        bool ended = false;
+        // A coil that only we switch off is switched off in time, whatever else the line does.
+        const bool ours = lines_.boards()[relay.board].profile.pulse == pulse_kind::on_off;
+        bool ended = !ours;
         for (;;) {
             for (std::size_t b = 0; b < rest_.size(); ++b) {
-                if (!ended && monotonic_ms() - begun >= length_ms) {
+                const std::int64_t left = begun + length_ms - monotonic_ms();
+                if (!ended && left <= 0) {
                     lines_.end(relay);
                     ended = true;
                 }
                 if (only < rest_.size() && b != only) {
                     continue;
                 }
-                const auto bits = inputs(b);
+                const auto seen = ended ? std::optional(inputs(b)) : masked(b, lines_.read_within(b, left));
+                if (!seen) {
+                    sleep_ms(std::min<std::int64_t>(left, 1));
+                    continue;
+                }
+                const auto bits = *seen;
                 const std::int64_t now = monotonic_ms() - begun;
                 if (bits != last[b]) {
                     last[b] = bits;

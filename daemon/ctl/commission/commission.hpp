@@ -14,10 +14,11 @@ struct commission_options {
     std::string parity = "none";
     int first = 1;
     int last = 32;
-    int doors = 0;                 // expected; 0: not known
-    std::int64_t pulse_max = 700;  // ms: no lock is pulsed for longer
-    std::string profiles;          // a folder with more of them
-    std::string cabinet;           // id, broker: for a configuration that does not exist yet
+    int doors = 0;                  // expected; 0: not known
+    std::int64_t pulse_max = 700;   // ms: no lock is pulsed for longer
+    std::int64_t cool_down = 1500;  // ms a coil rests after a pulse, where the configuration says nothing
+    std::string profiles;           // a folder with more of them
+    std::string cabinet;            // id, broker: for a configuration that does not exist yet
     std::string broker;
     bool unattended = false;  // nobody answers: doors are numbered in the order of their relays
     bool force = false;       // doors of the configuration that were not found are left out

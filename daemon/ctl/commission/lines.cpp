@@ -10,6 +10,7 @@
 namespace locker {
 namespace {
 
+constexpr std::int64_t silence_ms = 50;  // before a question, and after an answer that did not come
 constexpr int tries = 3;
 constexpr int reads = 30;
 constexpr int collision_tries = 8;
@@ -187,6 +188,14 @@ bool cabinet_lines::read(std::size_t board, std::uint32_t& bits) {
         sleep_ms(i < tries ? 0 : 100);  // a hiccup is over soon
     }
     return false;
+}
+
+std::optional<std::uint32_t> cabinet_lines::read_within(std::size_t board, std::int64_t left_ms) {
+    auto& line = *lines_[line_of_[board]].line;
+    std::uint32_t bits = 0;
+    const bool in_time = boards_[board].profile.timeout_ms + silence_ms <= left_ms;
+    return in_time && line.is_open() && line.read(peer(board), bits) == line_result::ok ? std::optional(bits)
+                                                                                        : std::nullopt;
 }
 
 bool cabinet_lines::begin(const board_channel& relay, std::int64_t length_ms) {

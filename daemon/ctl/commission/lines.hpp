@@ -35,8 +35,10 @@ public:
     [[nodiscard]] const std::vector<address_report>& oddities() const { return oddities_; }
     void rename(std::size_t board, const std::string& name) { boards_.at(board).name = name; }
 
-    // False: it did not answer, three times in a row.
+    // False: it did not answer, many times in a row.
     [[nodiscard]] bool read(std::size_t board, std::uint32_t& bits);
+    // Once, and only if the answer must have come, or be overdue, within `left_ms`. Nothing: not asked, or no answer.
+    [[nodiscard]] std::optional<std::uint32_t> read_within(std::size_t board, std::int64_t left_ms);
     // One relay on for so long. False: not acknowledged. `end` follows after that time: a board without a timer is
     // switched off by it; throws when that is not answered for a minute.
     [[nodiscard]] bool begin(const board_channel& relay, std::int64_t length_ms);

@@ -154,8 +154,12 @@ void survey::saw(const step& what, std::vector<moved_input> moved) {
         const bool same = std::is_permutation(moved.begin(), moved.end(), lock.moved.begin(), lock.moved.end(),
                                               [](const auto& a, const auto& b) { return a.where == b.where; });
         lock.confirmed = same;
-        lock.contested = !same;
+        lock.contested = !same && lock.contests > 0;
         lock.needed_ms = same ? lock.needed_ms : 0;
+        if (!same && ++lock.contests == 1) {  // another door may have been late: it is learnt anew, once
+            lock.tried_ms = 0;
+            lock.moved.clear();
+        }
         return;
     }
     lock.tried_ms = what.length_ms;
@@ -394,6 +398,12 @@ bool survey::resume(const std::string& text) {
             read[i].confirmed = o.at("confirmed").as_bool();
             if (read[i].needed_ms == 0 && !read[i].told_open) {
                 read[i].tried_ms = 0;  // what hindered it may have been mended since
+            }
+            // Nobody has told its number: it is opened once more, so that somebody sees which door it is.
+            const bool unnamed = !twice_ && read[i].number == 0;
+            if (unnamed) {
+                read[i].tried_ms = read[i].needed_ms = 0;
+                continue;
             }
             for (const auto& m : o.at("moved").as_array()) {
                 read[i].moved.push_back({{m.at("board").to_number<std::size_t>(), m.at("channel").to_number<int>()},

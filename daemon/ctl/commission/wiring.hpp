@@ -54,7 +54,8 @@ struct learnt_lock {
     std::vector<moved_input> moved;  // by it
     bool told_open = false;          // nothing moved, but somebody saw a door open
     bool confirmed = false;          // a second pulse moved the same
-    bool contested = false;          // … or something else: nothing is believed
+    int contests = 0;                // … or something else: it is learnt anew once …
+    bool contested = false;          // … and then nothing is believed
     int number_before = 0;           // as the configuration had it; 0: it had not
     bool operator==(const learnt_lock&) const = default;
 };

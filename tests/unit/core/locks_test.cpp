@@ -109,6 +109,45 @@ TEST_CASE("a worn lock is an event and an alarm, is spared, and a new one begins
     CHECK(code_of(b.last_answer) == "unknown_compartment");
 }
 
+TEST_CASE("a frame that was lost on the line says nothing of the lock") {
+    timed b;
+    for (int i = 0; i < 8; ++i) {
+        const auto before = b.pulses.size();
+        (void)b.open({{"act", "open"}, {"cmp", 2}});
+        const auto lost = b.pulses.back();
+        b.feed(pulse_report{lost.opening, lost.attempt, pulse_result::unsure, b.now.mono_ms});
+        b.pass(2600);
+        REQUIRE(b.pulses.size() == before + 2);
+        b.answer_last();
+        b.pass(120);
+        b.door(2, true);
+        shut(b, 2);
+        b.pass(minute);
+    }
+    CHECK(b.lock(2).cycles == 8);
+    CHECK(b.lock(2).retries == 0);
+    CHECK(b.count("lock.worn") == 0);
+}
+
+TEST_CASE("a lock that was changed is in the ledger, and begins without jams") {
+    timed b;
+    for (int i = 0; i < 3; ++i) {
+        (void)b.open({{"act", "open"}, {"cmp", 2}});
+        for (int pulse = 0; pulse < 2; ++pulse) {
+            b.answer_last();
+            b.pass(2600);
+        }
+        b.pass(minute);
+    }
+    REQUIRE(b.count("opening.jammed") == 3);
+    CHECK(b.compartment(2).at("lock").as_string() == "quarantined");
+    CHECK(b.lock(2).retries == 3);
+    b.feed(ops_order{77, ops_order::deed::lock_renewed, "", 2});
+    CHECK(b.last_event("lock.released").at("reason").as_string() == "renewed");
+    CHECK(b.compartment(2).at("lock").as_string() == "ok");
+    CHECK(b.core->view().d.compartments.at(2).jams == 0);
+}
+
 TEST_CASE("jams and retries wear a lock, doors that fell shut again are counted") {
     timed b;
     for (int i = 0; i < 3; ++i) {

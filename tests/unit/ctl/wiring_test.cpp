@@ -116,7 +116,24 @@ TEST_CASE("wiring: what moves something else the second time is not believed") {
     s.saw(*step, {moved(0, 0)});
     step = s.next();
     REQUIRE((step && step->confirm && step->lock == 1));
-    s.saw(*step, {moved(0, 2)});
+    SUBCASE("not the third time either") {
+        s.saw(*step, {moved(0, 2)});
+        step = s.next();  // anew
+        REQUIRE((step && !step->confirm && step->lock == 1));
+        s.saw(*step, {moved(0, 1)});
+        step = s.next();
+        REQUIRE((step && step->confirm));
+        s.saw(*step, {moved(0, 3)});
+    }
+    SUBCASE("when it was another door that was late, it is") {
+        s.saw(*step, {moved(0, 2)});
+        s.saw(*s.next(), {moved(0, 1)});
+        s.saw(*s.next(), {moved(0, 1)});
+        CHECK_FALSE(s.next());
+        s.settle(0);
+        CHECK(s.locks()[1].number == 2);
+        return;
+    }
     CHECK_FALSE(s.next());
     s.settle(0);
     CHECK(s.locks()[0].number == 1);
