@@ -255,18 +255,21 @@ std::optional<refusal> check_pair(const work& w, const grant& one, const grant& 
 std::optional<grant> companion_of(work& w, const presented& p) {
     const int door = *p.g.cmp;
     const auto at = w.s.l.first_grants.find(door);
-    const bool waits = at != w.s.l.first_grants.end() && at->second.g.jti != p.g.jti;
-    if (p.g.sub.empty() || (waits && same_person(w, at->second.g.sub, p.g.sub))) {
+    if (p.g.sub.empty()) {
         refuse(w, p, {error_code::not_permitted, "two persons are wanted here, told apart by sub"}, door);
         return std::nullopt;
     }
+    // One that has run out waits no more; a newer one of the same person takes its place.
+    const bool waits = at != w.s.l.first_grants.end() && at->second.g.exp * 1000 > w.wall &&
+                       !same_person(w, at->second.g.sub, p.g.sub);
     if (waits) {
         const grant first = at->second.g;
         w.s.l.first_grants.erase(at);
         return first;
     }
     w.s.l.first_grants[door] = {p.g, w.now.mono_ms};
-    w.answer(p.who, ok_reply("", serialize(object{{"second_grant_within_s", pair_within / second}})));
+    const std::int64_t within = std::clamp<std::int64_t>(p.g.exp - w.wall / 1000, 1, pair_within / second);
+    w.answer(p.who, ok_reply("", serialize(object{{"second_grant_within_s", within}})));
     return std::nullopt;
 }
 

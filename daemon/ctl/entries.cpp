@@ -27,7 +27,9 @@ std::string told(const object& answer) {
         return fmt::format("{0} 号柜门已打开，用后请关好。\nDoor {0} is open. Please shut it afterwards.", door);
     }
     if (result.contains("second_grant_within_s")) {
-        return "请另一位工作人员在 2 分钟内出示二维码。\nA second person shows their grant within 2 minutes.";
+        const auto seconds = result.at("second_grant_within_s").to_number<std::int64_t>();
+        return fmt::format("请另一位工作人员在 {0} 秒内出示二维码。\nA second person shows their grant within {0} s.",
+                           seconds);
     }
     if (result.contains("signed_out")) {
         return "已退出。 Signed out.";

@@ -188,11 +188,30 @@ int log_print(const options& o, const log_options& l, row_form form) {
     return 0;
 }
 
+// The first word of the command line that is no command where one is wanted; empty: there is none.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+    const CLI::App* at = &app;
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        const auto* option = word.starts_with("-") ? at->get_option_no_throw(word) : nullptr;
+        if (word.starts_with("-")) {
+            i += option != nullptr && option->get_items_expected_max() > 0 ? 1 : 0;
+            continue;
+        }
+        const auto subs = at->get_subcommands([&](const CLI::App* s) { return s->get_name() == word; });
+        if (subs.empty()) {
+            return word;
+        }
+        at = subs.front();
+    }
+    return "";
+}
+
 int run(int argc, char** argv) {
     CLI::App app{
         "lockerctl: look at a cabinet, enter codes at it, check its configuration and its ledger.\n"
         "Exit codes: 0 done, 1 refused or the ledger is broken, 2 lockerd does not answer or a file cannot be read,\n"
-        "78 the configuration is wrong, 100 and above the command line."};
+        "78 the configuration is wrong, 130 interrupted, 100 and above the command line."};
     options o;
     int code = 0;
     app.set_version_flag("--version", LOCKER_VERSION);
@@ -258,7 +277,9 @@ int run(int argc, char** argv) {
     commission->add_option("--config", c.config, "The configuration: read, and written")->capture_default_str();
     commission->add_option("--device", c.device, "The line, for a configuration without one: a serial device …");
     commission->add_option("--tcp", c.tcp, "… or host:port");
-    commission->add_option("--baud", c.baud, "Of that device")->capture_default_str();
+    commission->add_option("--baud", c.baud, "Of that device")
+        ->check(CLI::IsMember({1200, 2400, 4800, 9600, 19200, 38400, 115200}))
+        ->capture_default_str();
     commission->add_option("--parity", c.parity, "Of that device")
         ->check(CLI::IsMember({"none", "even", "odd"}))
         ->capture_default_str();
@@ -342,7 +363,18 @@ int run(int argc, char** argv) {
     for (auto* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
         sub->fallthrough();  // --json and --socket after the command, too
     }
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::RequiredError& e) {
+        const auto typed = unknown_command(app, argc, argv);
+        if (typed.empty()) {
+            return app.exit(e);
+        }
+        std::cerr << "lockerctl: " << typed << ": there is no such command; `lockerctl --help` lists them\n";
+        return e.get_exit_code();
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e);
+    }
     return code;
 }
 

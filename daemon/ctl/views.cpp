@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 
 namespace locker {
 namespace {
@@ -37,7 +38,7 @@ look look_of(const object& c) {
     const auto use = text(c, "use");
     const auto lock = text(c, "lock");
     if (text(c, "door") == "open") {
-        return {"open", "1;33"};
+        return use == "suspected" ? look{"open!", "1;31"} : look{"open", "1;33"};
     }
     if (lock == "jammed" || lock == "quarantined") {
         return {lock == "jammed" ? "JAM" : "QUAR", "1;31"};
@@ -68,6 +69,7 @@ std::string picture(const object& snapshot, int columns, bool colours) {
     const int row = std::clamp((columns - 1) / cell, 1, 12);
     std::string out;
     std::map<std::string, int> counts;
+    std::set<std::string_view> seen;
     int at = 0;
     std::string top;
     std::string middle;
@@ -90,6 +92,10 @@ std::string picture(const object& snapshot, int columns, bool colours) {
         const auto look = look_of(c);
         top += fmt::format(" {:<3} {}{} |", number(c, "number"), padded_to(text(c, "size"), 1),
                            flag(c, "worn") ? "~" : " ");
+        seen.insert(look.sign);
+        if (flag(c, "worn")) {
+            seen.insert("~");
+        }
         const auto sign = padded_to(look.sign, 6);
         middle += colours ? fmt::format(" \033[{}m{}\033[0m |", look.colour, sign) : " " + sign + " |";
         ++at;
@@ -99,7 +105,20 @@ std::string picture(const object& snapshot, int columns, bool colours) {
         }
     }
     flush(cells);
-    out += "· vacant   full occupied   resv reserved   off disabled   ? not seen   ~ worn lock\n\n";
+    constexpr std::pair<std::string_view, std::string_view> signs[] = {
+        {"·", "vacant"},      {"full", "occupied"},       {"resv", "reserved"},  {"off", "disabled"},
+        {"?", "not seen"},    {"open", "stands open"},    {"SUSP", "suspected"}, {"open!", "open and suspected"},
+        {"JAM", "lock jams"}, {"QUAR", "lock set aside"}, {"~", "worn lock"}};
+    std::string legend;
+    for (const auto& [sign, meaning] : signs) {
+        if (seen.count(sign) != 0) {
+            const auto one = fmt::format("{} {}", sign, meaning);
+            const auto line = legend.substr(legend.rfind('\n') + 1);
+            const bool fits = line.size() + one.size() + 3 <= static_cast<std::size_t>(std::max(columns, 20));
+            legend += legend.empty() ? one : (fits ? "   " : "\n") + one;
+        }
+    }
+    out += legend + "\n\n";
     std::string summary;
     for (const auto& [use, count] : counts) {
         summary += fmt::format("{}{} {}", summary.empty() ? "" : ", ", count, use);

@@ -302,7 +302,9 @@ void paho_broker::connect() {
         o.set_user_name(s.username);
         o.set_password(s.password);
     }
-    o.set_will_message(mqtt::make_message(s.will_topic, s.will_payload, 1, true));
+    if (!s.will_topic.empty()) {
+        o.set_will_message(mqtt::make_message(s.will_topic, s.will_payload, 1, true));
+    }
     if (s.uri.starts_with("mqtts://")) {
         mqtt::ssl_options ssl;
         if (!s.ca_file.empty()) {

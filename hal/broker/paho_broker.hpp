@@ -19,7 +19,7 @@ struct broker_settings {
     std::string password;
     std::string ca_file;  // for mqtts
     int keep_alive_s = 10;
-    std::string will_topic;  // retained, QoS 1
+    std::string will_topic;  // retained, QoS 1; empty: no will
     std::string will_payload;
     std::vector<std::string> subscriptions;  // QoS 1
     std::size_t payload_max = 256 * 1024;    // bytes; longer messages are not taken

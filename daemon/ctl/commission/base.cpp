@@ -83,6 +83,15 @@ base read_base(const commission_options& o) {
         return fs::path(given).is_absolute() ? fs::path(given) : folder / given;
     };
     b.cabinet = t["cabinet"]["id"].value_or("");
+    if (!o.cabinet.empty() && o.cabinet != b.cabinet) {
+        throw refused(fmt::format("{} is of cabinet \"{}\", not \"{}\"", o.config, b.cabinet, o.cabinet));
+    }
+    if (const std::string uri = t["mqtt"]["uri"].value_or(""); !o.broker.empty() && o.broker != uri) {
+        throw refused(fmt::format("{} says broker \"{}\", not \"{}\": mend it there", o.config, uri, o.broker));
+    }
+    if (o.first > o.last) {
+        throw refused(fmt::format("--first {} is beyond --last {}", o.first, o.last));
+    }
     if (!is_name(b.cabinet)) {
         throw refused(fmt::format("{}: cabinet.id: 1 to 64 of A-Z a-z 0-9 _ - in quotes are wanted", o.config));
     }
@@ -142,10 +151,15 @@ base read_base(const commission_options& o) {
         throw refused("--device and --tcp: one of the two");
     }
     if (!o.device.empty() || !o.tcp.empty()) {
-        if (!b.lines.empty()) {
-            throw refused(
-                fmt::format("{} has a [[bus]] already: --device and --tcp are for one that has none", o.config));
+        const auto same = [&](const line_settings& l) {
+            return o.tcp.empty() ? l.device == o.device : fmt::format("{}:{}", l.host, l.port) == o.tcp;
+        };
+        if (!b.lines.empty() && std::none_of(b.lines.begin(), b.lines.end(), same)) {
+            throw refused(fmt::format("{} says another line than {}: mend its [[bus]], or leave --device and --tcp out",
+                                      o.config, o.tcp.empty() ? o.device : o.tcp));
         }
+    }
+    if (b.lines.empty() && (!o.device.empty() || !o.tcp.empty())) {
         const std::string table =
             o.tcp.empty() ? fmt::format("device = \"{}\"\nbaud = {}\nparity = \"{}\"\n", o.device, o.baud, o.parity)
                           : fmt::format("tcp = \"{}\"\n", o.tcp);

@@ -80,10 +80,15 @@ public:
             shown_.say("warning", fmt::format("there will be no signed record: {}", key.error().what));
         }
         if (const auto text = read_text_file(journal.string()); text && !o_.anew) {
-            if (learnt.resume(*text)) {
+            if (learnt.resume(*text, identity())) {
+                for (const auto& lock : learnt.locks()) {
+                    if (lock.needed_ms > 0) {
+                        shown_.mark(lock.relay.board, lock.relay.channel, screen::cell::opened, lock.number);
+                    }
+                }
                 shown_.say("resumed", "Going on where the last run stopped; --anew begins anew.");
             } else {
-                shown_.say("journal", "An earlier run was of other boards: it is left aside.");
+                shown_.say("journal", "An earlier run was of another cabinet or other boards: it is left aside.");
             }
         }
         rest(learnt);
@@ -201,8 +206,10 @@ private:
         }
     }
 
+    [[nodiscard]] std::string identity() const { return base_.cabinet + " " + fs::absolute(o_.config).string(); }
+
     void keep(const survey& learnt, const fs::path& journal) const {
-        write_whole(journal, learnt.journal());
+        write_whole(journal, learnt.journal(identity()));
         give_to_daemon(journal, base_.state_folder);
     }
 
@@ -342,6 +349,15 @@ private:
         shown_.mark(lock.relay.board, lock.relay.channel, screen::cell::opened);
     }
 
+    void name(survey& learnt, std::size_t index, int door, bool seen) {
+        const auto& relay = learnt.locks()[index].relay;
+        learnt.name_door(index, door, seen);
+        shown_.mark(relay.board, relay.channel, screen::cell::opened, door);
+        shown_.say("door",
+                   fmt::format("Relay {} {}: door {}", lines_.boards()[relay.board].name, relay.channel + 1, door),
+                   {{"compartment", door}});
+    }
+
     // Asks for the number on the door; unattended runs number them at the end.
     void number(survey& learnt, std::size_t index, bool silent) {
         if (silent) {
@@ -356,15 +372,21 @@ private:
                                                      [&](const auto& l) { return l.number == known; });
         const int next = free ? known : learnt.next_number();
         for (;;) {
-            const std::string said = asked(silent ? "No contact moved. Did a door open? Its number, or Enter for none: "
-                                                  : fmt::format("The number on the door that opened [{}]: ", next));
+            const std::string said =
+                asked(silent ? "No contact moved. If a door opened all the same: the number on it; else Enter: "
+                             : fmt::format("The number on the door that opened [{}]: ", next));
             if (said.empty()) {
                 if (!silent) {
-                    learnt.name_door(index, next, false);
+                    name(learnt, index, next, false);
                 }
                 return;
             }
             if (const auto mended = learnt.renumber(said); mended) {
+                for (const auto& lock : learnt.locks()) {
+                    if (lock.number > 0) {
+                        shown_.mark(lock.relay.board, lock.relay.channel, screen::cell::opened, lock.number);
+                    }
+                }
                 shown_.say(mended->empty() ? "renumbered" : "mistake", mended->empty() ? "Changed: " + said : *mended);
                 continue;
             }
@@ -373,7 +395,7 @@ private:
             const bool twice = number > 0 && std::any_of(learnt.locks().begin(), learnt.locks().end(),
                                                          [&](const auto& l) { return l.number == number; });
             if (*end == 0 && number >= 1 && number <= limits::compartment_max && !twice) {
-                learnt.name_door(index, static_cast<int>(number), silent);
+                name(learnt, index, static_cast<int>(number), silent);
                 return;
             }
             shown_.say("mistake",
@@ -427,17 +449,23 @@ private:
         write_whole(file, text);
         judge(file);
         const bool recorded = sign(learnt);
-        fs::remove(journal);
+        if (recorded) {
+            fs::remove(journal);
+        }
+        const auto notes =
+            std::count_if(found_.begin(), found_.end(), [&](const finding& f) { return harmless.count(f.kind) != 0; });
         shown_.say("done",
-                   fmt::format("{} doors: {} is written{}. {} findings. {}", doors, o_.config,
-                               fs::exists(before) ? ", what it was stands in " + before : "", found_.size(),
+                   fmt::format("{} doors: {} is written{}. {} findings to look at, {} notes. {}", doors, o_.config,
+                               fs::exists(before) ? ", what it was stands in " + before : "",
+                               static_cast<std::ptrdiff_t>(found_.size()) - notes, notes,
                                recorded ? "lockerd takes the signed record into its ledger when it starts."
-                                        : "There is no signed record: see the warning above."),
+                                        : "There is no signed record yet: what was learnt is kept; put the cabinet's "
+                                          "key there, and call again."),
                    {{"doors", doors},
                     {"findings", static_cast<std::int64_t>(found_.size())},
                     {"pulse_ms", learnt.pulse_ms()},
                     {"config", file.string()}});
-        return o_.doors > 0 && doors != o_.doors ? exit_refused : 0;
+        return !recorded || (o_.doors > 0 && doors != o_.doors) ? exit_refused : 0;
     }
 
     [[nodiscard]] bool is_sensor(const board_channel& c) const {

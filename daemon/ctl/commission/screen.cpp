@@ -106,26 +106,27 @@ std::string screen::ask(const std::string& question) {
         std::cout << "\n";  // nobody's Enter ended the line
     }
     if (!answered) {
-        throw std::runtime_error("nobody answers; --unattended asks nothing");
+        throw std::runtime_error(
+            "nobody answers. What was learnt is kept: the same command goes on; --unattended asks nothing");
     }
     const auto first = line.find_first_not_of(" \t\r");
     return first == std::string::npos ? "" : line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
 }
 
-void screen::mark(std::size_t board, int channel, cell what) {
-    cells_[board][channel] = what;
+void screen::mark(std::size_t board, int channel, cell what, int door) {
+    cells_[board][channel] = what == cell::silent ? "○" : door > 0 ? std::to_string(door) : "●";
 }
 
 void screen::draw(const std::string& question) {
     const auto size = terminal();
     std::size_t used = 6 + rows_of(question, size.columns);
-    std::cout << clear << "lockerctl commission      ● opens   ○ nothing moved   · not yet\n\n";
+    std::cout << clear << "lockerctl commission      12 its door, ● opens   ○ nothing moved   · not yet\n\n";
     for (const auto& [board, cells] : cells_) {
         const auto called = names_.find(board);
         std::string row = "  board " + (called == names_.end() ? "" : called->second) + "  ";
         for (int c = 0; c <= cells.rbegin()->first; ++c) {
             const auto at = cells.find(c);
-            row += at == cells.end() ? "· " : at->second == cell::opened ? "● " : "○ ";
+            row += (at == cells.end() ? "·" : at->second) + " ";
         }
         used += rows_of(row, size.columns);
         std::cout << row << "\n";

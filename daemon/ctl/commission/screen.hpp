@@ -25,7 +25,8 @@ public:
     // The answer, without blanks around it. Throws std::runtime_error when there is nobody to answer.
     [[nodiscard]] std::string ask(const std::string& question);
     void name(std::size_t board, std::string called) { names_[board] = std::move(called); }
-    void mark(std::size_t board, int channel, cell what);
+    // `door`: its number, once somebody has told it.
+    void mark(std::size_t board, int channel, cell what, int door = 0);
 
 private:
     void draw(const std::string& question = "");
@@ -35,7 +36,7 @@ private:
     std::string now_;
     std::deque<std::string> lines_;
     std::map<std::size_t, std::string> names_;
-    std::map<std::size_t, std::map<int, cell>> cells_;
+    std::map<std::size_t, std::map<int, std::string>> cells_;
 };
 
 }  // namespace locker

@@ -137,8 +137,8 @@ std::optional<survey::step> survey::next() const {
             }
         }
     }
-    for (std::size_t i = 0; twice_ && i < locks_.size(); ++i) {
-        if (locks_[i].needed_ms > 0 && !locks_[i].confirmed) {
+    for (std::size_t i = 0; i < locks_.size(); ++i) {
+        if (locks_[i].needed_ms > 0 && !locks_[i].confirmed && (twice_ || locks_[i].resumed)) {
             return step{i, locks_[i].needed_ms, false, true};
         }
     }
@@ -181,6 +181,7 @@ bool survey::usable(const learnt_lock& lock) {
 void survey::name_door(std::size_t lock, int number, bool seen) {
     locks_.at(lock).number = number;
     locks_.at(lock).told_open = seen;
+    named_last_ = number;
 }
 
 std::optional<std::string> survey::renumber(const std::string& said) {
@@ -213,11 +214,11 @@ std::optional<std::string> survey::renumber(const std::string& said) {
 }
 
 int survey::next_number() const {
-    int highest = 0;
-    for (const auto& lock : locks_) {
-        highest = std::max(highest, lock.number);
+    int next = named_last_ + 1;
+    while (std::any_of(locks_.begin(), locks_.end(), [&](const auto& l) { return l.number == next; })) {
+        ++next;
     }
-    return highest + 1;
+    return next;
 }
 
 void survey::settle(int doors_expected) {
@@ -364,7 +365,7 @@ std::int64_t survey::pulse_ms() const {
     return std::max({std::min(wanted, most_ / unit * unit), needed, unit});
 }
 
-std::string survey::journal() const {
+std::string survey::journal(const std::string& of) const {
     array locks;
     for (const auto& lock : locks_) {
         array moved;
@@ -378,14 +379,15 @@ std::string survey::journal() const {
                                {"confirmed", lock.confirmed},
                                {"moved", std::move(moved)}});
     }
-    return serialize(object{{"boards", json_of(boards_)}, {"locks", std::move(locks)}});
+    return serialize(object{{"of", of}, {"boards", json_of(boards_)}, {"locks", std::move(locks)}});
 }
 
-bool survey::resume(const std::string& text) {
+bool survey::resume(const std::string& text, const std::string& of) {
     boost::system::error_code error;
     const auto v = boost::json::parse(text, error);
     try {
-        if (error || v.at("boards") != json_of(boards_) || v.at("locks").as_array().size() != locks_.size()) {
+        if (error || v.at("of") != boost::json::string(of) || v.at("boards") != json_of(boards_) ||
+            v.at("locks").as_array().size() != locks_.size()) {
             return false;
         }
         auto read = locks_;
@@ -395,7 +397,7 @@ bool survey::resume(const std::string& text) {
             read[i].tried_ms = o.at("tried_ms").to_number<std::int64_t>();
             read[i].needed_ms = o.at("needed_ms").to_number<std::int64_t>();
             read[i].told_open = o.at("told_open").as_bool();
-            read[i].confirmed = o.at("confirmed").as_bool();
+            read[i].resumed = read[i].needed_ms > 0;
             if (read[i].needed_ms == 0 && !read[i].told_open) {
                 read[i].tried_ms = 0;  // what hindered it may have been mended since
             }

@@ -53,6 +53,7 @@ struct learnt_lock {
     std::int64_t needed_ms = 0;      // the shortest that moved something; 0: none did
     std::vector<moved_input> moved;  // by it
     bool told_open = false;          // nothing moved, but somebody saw a door open
+    bool resumed = false;            // by an earlier run: a wire may have been changed since, it is confirmed
     bool confirmed = false;          // a second pulse moved the same
     int contests = 0;                // … or something else: it is learnt anew once …
     bool contested = false;          // … and then nothing is believed
@@ -108,9 +109,10 @@ public:
     // Opens one door for certain: only such a lock is written down.
     [[nodiscard]] static bool usable(const learnt_lock& lock);
 
-    // What a stopped run goes on with, as JSON; false: it is of other boards.
-    [[nodiscard]] std::string journal() const;
-    [[nodiscard]] bool resume(const std::string& journal);
+    // What a stopped run goes on with, as JSON; `of`: the cabinet and its configuration. False: it is of others, or of
+    // other boards.
+    [[nodiscard]] std::string journal(const std::string& of) const;
+    [[nodiscard]] bool resume(const std::string& journal, const std::string& of);
 
 private:
     [[nodiscard]] std::string said(const board_channel& c) const;
@@ -120,6 +122,7 @@ private:
     std::int64_t most_;
     bool twice_;
     std::vector<learnt_lock> locks_;
+    int named_last_ = 0;
     std::vector<board_channel> unstable_;
 };
 

@@ -189,15 +189,26 @@ TEST_CASE("wiring: a stopped run goes on, and only with the same boards") {
     s.name_door(0, 17, false);
     s.saw(*s.next(), {});
     survey again(boards(1, 3), {100, 200}, 700, false);
-    REQUIRE(again.resume(s.journal()));
-    CHECK(again.locks()[0] == s.locks()[0]);
+    REQUIRE(again.resume(s.journal("c1"), "c1"));
+    CHECK(again.locks()[0].number == 17);
+    CHECK(again.locks()[0].moved == s.locks()[0].moved);
     CHECK(again.next()->lock == 1);  // what moved nothing is tried once more
+    const auto learnt = again.locks();
+    CHECK_FALSE(again.resume(s.journal("c1"), "c2"));
     survey other(boards(2, 3), {100, 200}, 700, false);
-    CHECK_FALSE(other.resume(s.journal()));
+    CHECK_FALSE(other.resume(s.journal("c1"), "c1"));
     for (const auto* broken : {"", "{}", "[1]", R"({"boards":[],"locks":[]})", "not JSON"}) {
-        CHECK_FALSE(again.resume(broken));
+        CHECK_FALSE(again.resume(broken, "c1"));
     }
-    CHECK(again.locks()[0] == s.locks()[0]);
+    CHECK(again.locks() == learnt);
+    again.saw({1, 200, true, false}, {});
+    again.saw({2, 100, false, false}, {});
+    again.saw({2, 200, true, false}, {});
+    const auto step = again.next();  // a wire may have been changed since
+    REQUIRE((step && step->lock == 0 && step->confirm));
+    again.saw(*step, {moved(0, 2)});
+    CHECK_FALSE(again.next()->confirm);
+    CHECK(again.next()->lock == 0);
 }
 
 TEST_CASE("wiring: the configuration keeps all but boards, compartments and the pulse") {
