@@ -99,6 +99,23 @@ std::optional<std::vector<std::int64_t>> section::numbers(std::string_view key, 
     return out;
 }
 
+std::vector<std::string> section::texts(std::string_view key, bool required, std::size_t most) {
+    const auto* n = take(key, required, "a list of texts");
+    const auto* list = n == nullptr ? nullptr : n->as_array();
+    std::vector<std::string> out;
+    bool good = list != nullptr;
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+        const auto one = (*list)[i].value_exact<std::string>();
+        good = good && one && !one->empty() && one->size() <= limits::text_bytes;
+        out.push_back(one.value_or(""));
+    }
+    if (n != nullptr && (!good || out.size() > most)) {
+        wrong(key, fmt::format("a list of at most {} texts is wanted", most));
+        out.clear();
+    }
+    return out;
+}
+
 bool section::flag(std::string_view key, bool otherwise) {
     const auto* n = take(key, false, "");
     if (n == nullptr) {

@@ -49,6 +49,7 @@ public:
     bool flag(std::string_view key, bool otherwise);
     std::optional<std::vector<std::int64_t>> numbers(std::string_view key, std::int64_t low, std::int64_t high,
                                                      std::size_t most);
+    std::vector<std::string> texts(std::string_view key, bool required, std::size_t most);
     std::optional<std::size_t> choice(std::string_view key, std::initializer_list<std::string_view> words,
                                       bool required);
 

@@ -50,3 +50,21 @@ def stand(request):
     finally:
         for s in made:
             s.close()
+
+
+@pytest.fixture
+def portal():
+    """A portal beside a stand; at the end it has logged no failure and no secret."""
+    import portal_kit
+    made = []
+
+    def make(stand, **options):
+        p = portal_kit.Portal(stand, **options)
+        made.append(p)
+        return p
+
+    yield make
+    for p in made:
+        p.end()
+        text = (p.folder / "portal.log").read_text()
+        assert "request_failed" not in text and "Sanitizer" not in text and "runtime error" not in text, text[-5000:]

@@ -1,0 +1,84 @@
+// The portal as a whole: its rooms, and what they share.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "portal/server/cabinet_link.hpp"
+#include "portal/server/config.hpp"
+#include "portal/server/domain/catalogue.hpp"
+#include "portal/server/domain/limiter.hpp"
+#include "portal/server/http/router.hpp"
+#include "portal/server/http/server.hpp"
+#include "portal/server/live.hpp"
+
+namespace locker::portal {
+
+class pages;
+
+struct catalogue_now {
+    std::int64_t version = 0;
+    services list;
+    std::string text;
+};
+
+class app {
+public:
+    // Throws when the database, the address or the broker's client cannot be had.
+    app(portal_settings given, sources from);
+    ~app();
+
+    // Until SIGTERM or SIGINT.
+    void run();
+    [[nodiscard]] unsigned short port() const { return http_.port(); }
+
+    // ---- for the rooms of the API
+    portal_settings settings;
+    boost::asio::io_context io{1};
+    boost::asio::thread_pool pool{2};  // passwords and gateways: what takes its time
+    database db;
+    vault safe;
+    bell live;
+    office desk;
+    limiter limits;
+    router routes;
+    cabinet_link link;
+
+    [[nodiscard]] const catalogue_now& catalogue();
+
+    // Runs `what` on the pool, and goes on here with what it gives.
+    template <typename F>
+    auto off_thread(F what) {
+        using result_of = std::invoke_result_t<F>;
+        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void(result_of)>(
+            [this](auto then, F work) {
+                boost::asio::post(pool, [this, then = std::move(then), work = std::move(work)]() mutable {
+                    boost::asio::post(
+                        io, [then = std::move(then), done = work()]() mutable { std::move(then)(std::move(done)); });
+                });
+            },
+            boost::asio::use_awaitable, std::move(what));
+    }
+
+private:
+    boost::asio::awaitable<http_response> answer(http_request r);
+    boost::asio::awaitable<void> deliver(const channel_settings& channel);
+    boost::asio::awaitable<void> keep_house();
+
+    catalogue_now catalogue_;
+    std::unique_ptr<pages> pages_;
+    http_server http_;
+};
+
+// Each adds its routes.
+void add_resident_api(app& a);
+void add_work_api(app& a);
+void add_admin_api(app& a);
+
+}  // namespace locker::portal

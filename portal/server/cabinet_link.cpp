@@ -1,0 +1,372 @@
+#include "portal/server/cabinet_link.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+
+#include "portal/server/domain/cases.hpp"
+#include "portal/server/domain/staff.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/timestamp.hpp"
+
+namespace locker::portal {
+namespace {
+
+namespace asio = boost::asio;
+using boost::json::object;
+using boost::json::value;
+using namespace std::chrono_literals;
+
+constexpr auto answer_within = 12s;  // the cabinet answers an opening within 10
+constexpr std::int64_t command_lives = 8 * second;
+constexpr auto retry_first = 500ms;
+constexpr auto retry_pause = 3s;
+constexpr std::size_t message_bytes = 256 * 1024;
+constexpr std::string_view root = "locker/v1/";
+
+std::string text(const object& o, std::string_view member) {
+    const auto* v = o.if_contains(member);
+    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
+}
+
+std::int64_t number(const object& o, std::string_view member) {
+    const auto* v = o.if_contains(member);
+    if (v == nullptr) {
+        return -1;
+    }
+    if (v->is_string()) {
+        std::int64_t out = -1;
+        const auto& s = v->get_string();
+        std::from_chars(s.data(), s.data() + s.size(), out);
+        return out;
+    }
+    return v->is_int64() ? v->get_int64() : -1;
+}
+
+int status_of(std::string_view code) {
+    return code == "busy" || code == "storage_failed" || code == "board_lost" ? 503 : 409;
+}
+
+}  // namespace
+
+cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settings& settings)
+    : io_(io), desk_(desk), name_(settings.name), retry_(io) {
+    broker_settings s;
+    s.uri = settings.uri;
+    s.client_id = "locker-portal-" + settings.name;
+    s.version = settings.version;
+    s.username = settings.username;
+    s.password = settings.password;
+    s.ca_file = settings.ca_file;
+    s.payload_max = message_bytes;
+    for (const auto* below : {"status", "cabinet", "compartment/+", "alarm/+", "alarm/+/+", "event/+"}) {
+        s.subscriptions.push_back(fmt::format("{}+/{}", root, below));
+    }
+    s.subscriptions.push_back(fmt::format("{}+/reply/{}", root, name_));
+    broker_listener l;
+    l.up = [this] {
+        asio::post(io_, [this] {
+            up_ = true;
+            spdlog::info("event=broker_up");
+            for (const auto& [cabinet, now] : now_) {  // what is retained may have come before we knew
+                if (now.online) {
+                    catch_up(cabinet);
+                }
+            }
+            desk_.changed("link");
+        });
+    };
+    l.down = [this](const std::string& why) {
+        asio::post(io_, [this, why] {
+            spdlog::warn("event=broker_down why={}", why);
+            up_ = false;
+            for (auto& [cabinet, now] : now_) {
+                now.online = false;  // nobody knows
+                desk_.changed("cabinet/" + cabinet);
+            }
+            for (auto& [id, w] : waiting_) {
+                w->timer.cancel();
+            }
+            desk_.changed("link");
+            connect_later(retry_pause);
+        });
+    };
+    l.message = [this](broker_message m) { asio::post(io_, [this, m = std::move(m)] { arrived(m); }); };
+    l.acknowledged = [](std::uint64_t) {};
+    broker_ = std::make_unique<paho_broker>(std::move(s), std::move(l));
+}
+
+void cabinet_link::start() {
+    connect_later(1ms);
+}
+
+void cabinet_link::stop() {
+    stopped_ = true;
+    retry_.cancel();
+    broker_.reset();
+}
+
+void cabinet_link::connect_later(std::chrono::milliseconds pause) {
+    retry_.expires_after(pause);
+    retry_.async_wait([this](boost::system::error_code error) {
+        if (!error && !stopped_) {
+            broker_->connect();
+        }
+    });
+}
+
+const cabinet_now& cabinet_link::now_of(const std::string& cabinet) const {
+    static const cabinet_now nothing;
+    const auto at = now_.find(cabinet);
+    return at == now_.end() ? nothing : at->second;
+}
+
+void cabinet_link::arrived(const broker_message& m) {
+    if (!m.topic.starts_with(root)) {
+        return;
+    }
+    const std::string_view rest = std::string_view(m.topic).substr(root.size());
+    const auto slash = rest.find('/');
+    if (slash == std::string_view::npos) {
+        return;
+    }
+    const std::string cabinet(rest.substr(0, slash));
+    const std::string_view below = rest.substr(slash + 1);
+    if (!find_cabinet(desk_, cabinet)) {
+        return;  // of another portal
+    }
+    boost::system::error_code error;
+    const value message = m.payload.empty() ? value() : boost::json::parse(m.payload, error);
+    const auto* o = message.if_object();
+    auto& now = now_[cabinet];
+    if (below.starts_with("event/")) {
+        take_event(cabinet, message);
+        return;
+    }
+    if (below.starts_with("reply/")) {
+        take_reply(cabinet, message);
+        return;
+    }
+    if (below == "status") {
+        const auto* online = o == nullptr ? nullptr : o->if_contains("online");
+        now.online = online != nullptr && online->is_bool() && online->get_bool();
+        now.epoch = now.online ? text(*o, "epoch") : "";
+        if (now.online) {
+            catch_up(cabinet);
+        }
+    } else if (below == "cabinet" && o != nullptr) {
+        now.facts = *o;
+    } else if (below.starts_with("compartment/")) {
+        const int n = std::atoi(std::string(below.substr(12)).c_str());
+        if (o != nullptr && n >= 1 && n <= limits::compartment_max) {
+            now.compartments[n] = *o;
+        }
+    } else if (below.starts_with("alarm/")) {
+        const std::string kind(below.substr(6));
+        if (o == nullptr) {
+            now.alarms.erase(kind);
+        } else if (now.alarms.size() < 4096) {
+            now.alarms[kind] = *o;
+        }
+    }
+    desk_.changed("cabinet/" + cabinet);
+}
+
+void cabinet_link::take_event(const std::string& cabinet, const value& message) {
+    const auto e = parse_event(cabinet, message);
+    if (!e) {
+        spdlog::warn("event=strange_event cabinet={}", cabinet);
+        return;
+    }
+    switch (take_in(desk_, *e)) {
+        case taken_in::now:
+            if (e->type == "deposit.deposited") {
+                confirm_when_possible(text(e->data, "deposit"));
+            }
+            break;
+        case taken_in::before:
+        case taken_in::unknown:
+            break;
+        case taken_in::gap:
+            catch_up(cabinet);
+            break;
+    }
+}
+
+void cabinet_link::take_reply(const std::string& cabinet, const value& message) {
+    const auto* o = message.if_object();
+    const auto at = o == nullptr ? waiting_.end() : waiting_.find(text(*o, "id"));
+    if (at == waiting_.end() || at->second->cabinet != cabinet) {
+        return;  // whoever asked has gone
+    }
+    at->second->answered = true;
+    at->second->reply = *o;
+    at->second->timer.cancel();
+}
+
+asio::awaitable<result<object>> cabinet_link::command(std::string cabinet, std::string name, object args,
+                                                      std::string grant) {
+    if (!up_ || !now_of(cabinet).online) {
+        co_return problem{503, "cabinet_offline",
+                          "柜子暂时连不上网。 The cabinet cannot be reached over the network just now."};
+    }
+    const std::string id = "p-" + desk_.safe.token(12);
+    object body{{"id", id},
+                {"expires_at", format_time(desk_.now() + command_lives)},
+                {"reply_to", fmt::format("{}{}/reply/{}", root, cabinet, name_)},
+                {"args", std::move(args)}};
+    if (!grant.empty()) {
+        body["grant"] = grant;
+    }
+    const auto w = std::make_shared<waiting>(waiting{asio::steady_timer(io_), cabinet, false, {}});
+    waiting_[id] = w;
+    w->timer.expires_after(answer_within);
+    outgoing_message m;
+    m.topic = fmt::format("{}{}/command/{}", root, cabinet, name);
+    m.payload = serialize(body);
+    if (broker_->publish(std::move(m))) {
+        co_await w->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    waiting_.erase(id);
+    if (!w->answered) {
+        co_return problem{
+            504, "no_answer",
+            "柜子没有回应，请看柜门是否已打开。 The cabinet did not answer. Look whether the door is open."};
+    }
+    const auto* ok = w->reply.if_contains("ok");
+    if (ok != nullptr && ok->is_bool() && ok->get_bool()) {
+        const auto* out = w->reply.if_contains("result");
+        co_return out != nullptr && out->is_object() ? out->get_object() : object{};
+    }
+    const auto* error = w->reply.if_contains("error");
+    const object none;
+    const object& e = error != nullptr && error->is_object() ? error->get_object() : none;
+    const auto code = text(e, "code");
+    co_return problem{status_of(code), code.empty() ? "unknown_outcome" : code, text(e, "message")};
+}
+
+asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::string act, object claims) {
+    const auto epoch = now_of(cabinet).epoch;
+    const auto token = sign(desk_, {cabinet, std::move(act), epoch.empty() ? "none" : epoch, 60, std::move(claims)});
+    co_return co_await command(std::move(cabinet), "open", object(), token);
+}
+
+// ---- catching up
+
+void cabinet_link::catch_up(const std::string& cabinet) {
+    const auto [at, fresh] = catching_.try_emplace(cabinet, false);
+    if (!fresh) {
+        at->second = true;
+        return;
+    }
+    asio::co_spawn(io_, catching_up(cabinet), asio::detached);
+}
+
+asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
+    bool again = true;
+    while (again && !stopped_) {
+        catching_[cabinet] = false;
+        const bool done = co_await replay(cabinet);
+        again = done && catching_[cabinet];
+    }
+    catching_.erase(cabinet);
+    for (const auto& d : live_deposits(desk_, cabinet)) {
+        if (d.confirm_wanted && d.state == "deposited") {
+            confirm_when_possible(d.id);
+        }
+    }
+    co_await send_roster(cabinet);
+}
+
+// All events from the last that was taken in. False: the cabinet went away; its next status begins it again.
+asio::awaitable<bool> cabinet_link::replay(const std::string& cabinet) {
+    const auto snapshot = co_await command(cabinet, "snapshot", object());
+    if (!snapshot) {
+        co_return false;
+    }
+    const std::int64_t head = number(*snapshot, "sequence");
+    const std::int64_t earliest = std::max<std::int64_t>(1, number(*snapshot, "earliest"));
+    auto known = find_cabinet(desk_, cabinet);
+    if (known && head >= 0) {
+        const auto have = static_cast<std::int64_t>(known->sequence);
+        if (head < have || earliest > have + 1) {  // another ledger, or one that was pruned meanwhile
+            spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
+            restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));
+        }
+    }
+    for (;;) {
+        known = find_cabinet(desk_, cabinet);
+        if (!known || static_cast<std::int64_t>(known->sequence) >= head) {
+            co_return known.has_value();
+        }
+        const std::uint64_t from = known->sequence + 1;
+        const auto to = std::min<std::uint64_t>(from + limits::replay_events - 1, static_cast<std::uint64_t>(head));
+        object args{{"from", from}, {"to", to}};
+        const auto page = co_await command(cabinet, "replay", std::move(args));
+        const auto* events = page ? page->if_contains("events") : nullptr;
+        if (events == nullptr || !events->is_array() || events->get_array().empty()) {
+            co_return false;
+        }
+        for (const auto& e : events->get_array()) {
+            take_event(cabinet, e);
+        }
+        known = find_cabinet(desk_, cabinet);
+        if (!known || known->sequence < from) {
+            spdlog::error("event=replay_stands_still cabinet={} from={}", cabinet, from);
+            co_return false;
+        }
+    }
+}
+
+void cabinet_link::confirm_when_possible(const std::string& deposit) {
+    const auto d = find_deposit(desk_, deposit);
+    if (d && d->confirm_wanted && d->state == "deposited") {
+        asio::co_spawn(io_, confirm(deposit), asio::detached);
+    }
+}
+
+asio::awaitable<void> cabinet_link::confirm(std::string deposit) {
+    const auto d = find_deposit(desk_, deposit);
+    if (!d) {
+        co_return;
+    }
+    object args{{"deposit", deposit}};
+    const auto said = co_await command(d->cabinet, "confirm", std::move(args));
+    if (!said && said.error().code != "cabinet_offline") {
+        spdlog::warn("event=confirm_refused cabinet={} deposit={} code={}", d->cabinet, deposit, said.error().code);
+    }
+}
+
+// ---- rosters
+
+void cabinet_link::renew_rosters() {
+    for (const auto& [cabinet, now] : now_) {
+        if (now.online) {
+            asio::co_spawn(io_, send_roster(cabinet), asio::detached);
+        }
+    }
+}
+
+asio::awaitable<void> cabinet_link::send_roster(std::string cabinet) {
+    const auto version = roster_to_send(desk_, cabinet);
+    if (!version) {
+        co_return;
+    }
+    object claims{{"version", version->version}, {"staff", version->staff}};
+    const auto token = sign(desk_, {cabinet, "roster", now_of(cabinet).epoch, 60, std::move(claims)});
+    const auto said = co_await command(cabinet, "roster", object(), token);
+    if (said) {
+        roster_taken(desk_, cabinet, *version);
+    } else {
+        spdlog::warn("event=roster_refused cabinet={} code={}", cabinet, said.error().code);
+    }
+}
+
+}  // namespace locker::portal

@@ -1,0 +1,99 @@
+#include "portal/server/domain/cabinets.hpp"
+
+#include <boost/json.hpp>
+#include <stdexcept>
+
+#include "protocol/json.hpp"
+
+namespace locker::portal {
+namespace {
+
+constexpr std::size_t words_most = 120;
+
+cabinet_record record_of(const soci::row& r) {
+    return {r.get<std::string>(0), r.get<std::string>(1), r.get<std::string>(2), r.get<std::string>(3),
+            static_cast<std::uint64_t>(r.get<long long>(4))};
+}
+
+}  // namespace
+
+result<void> add_cabinet(office& o, const cabinet_record& what, const key256& key) {
+    if (!is_name(what.id)) {
+        return problem{400, "malformed",
+                       "编号只能用字母、数字、_ 和 -，最多 64 个。 The id: 1 to 64 of A-Z a-z 0-9 _ - are wanted."};
+    }
+    if (what.name.empty() || what.name.size() > words_most || what.place.size() > words_most ||
+        what.help.size() > words_most) {
+        return problem{400, "malformed",
+                       "名称不能为空，且不超过 120 字节。 A name is wanted; no text beyond 120 bytes."};
+    }
+    if (find_cabinet(o, what.id)) {
+        return problem{409, "taken", "该编号已存在。 There is such a cabinet already."};
+    }
+    const std::string sealed = o.safe.seal("cabinet-key", to_hex(key));
+    const long long now = o.now();
+    o.db.sql()
+        << "INSERT INTO cabinets (id, name, place, help, sealed_key, sequence, roster, roster_digest, created_at) "
+           "VALUES (:i, :n, :p, :h, :k, 0, 0, '', :t)",
+        soci::use(what.id), soci::use(what.name), soci::use(what.place), soci::use(what.help), soci::use(sealed),
+        soci::use(now);
+    return {};
+}
+
+std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
+    const soci::rowset<soci::row> rows =
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence FROM cabinets WHERE id = :i", soci::use(id));
+    for (const auto& r : rows) {
+        return record_of(r);
+    }
+    return std::nullopt;
+}
+
+std::vector<cabinet_record> all_cabinets(office& o) {
+    std::vector<cabinet_record> out;
+    const soci::rowset<soci::row> rows =
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence FROM cabinets ORDER BY id");
+    for (const auto& r : rows) {
+        out.push_back(record_of(r));
+    }
+    return out;
+}
+
+void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence) {
+    const auto s = static_cast<long long>(sequence);
+    o.db.sql() << "UPDATE cabinets SET sequence = :s WHERE id = :i", soci::use(s), soci::use(cabinet);
+}
+
+secret256 key_of(office& o, const std::string& cabinet) {
+    std::string sealed;
+    o.db.sql() << "SELECT sealed_key FROM cabinets WHERE id = :i", soci::use(cabinet), soci::into(sealed);
+    auto hex = o.db.sql().got_data() ? o.safe.open("cabinet-key", sealed) : std::nullopt;
+    auto bytes = hex ? from_hex(*hex) : std::nullopt;
+    const auto key = bytes ? as_key(*bytes) : std::nullopt;
+    if (!key) {
+        throw std::runtime_error("the key of cabinet " + cabinet +
+                                 " cannot be opened: [keys] data is not the one it was sealed with");
+    }
+    const secret256 out(*key);
+    wipe(*bytes);
+    wipe({reinterpret_cast<std::uint8_t*>(hex->data()), hex->size()});
+    return out;
+}
+
+boost::json::object provisioning(office& o, const cabinet_record& what, const broker_account& broker) {
+    using boost::json::array;
+    using boost::json::object;
+    return {{"form", "cloud-locker-provisioning/1"},
+            {"cabinet", object{{"id", what.id}, {"name", what.name}, {"place", what.place}, {"help", what.help}}},
+            {"cabinet_key", to_hex(key_of(o, what.id))},
+            {"issuers", object{{"version", 1},
+                               {"keys", array{object{{"kty", "OKP"},
+                                                     {"crv", "Ed25519"},
+                                                     {"kid", o.issuer.kid},
+                                                     {"x", to_base64url(ed25519_public(o.issuer.seed))},
+                                                     {"acts", array{"deposit", "collect", "open", "move", "settle",
+                                                                    "revoke", "staff", "roster"}}}}}}},
+            {"broker", object{{"uri", broker.uri}, {"username", broker.username}, {"password", broker.password}}}};
+}
+
+}  // namespace locker::portal

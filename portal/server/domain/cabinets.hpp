@@ -1,0 +1,50 @@
+// The cabinets that this portal serves: what each is called, its key, how far its events have been taken in.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "portal/server/domain/office.hpp"
+
+namespace locker::portal {
+
+struct cabinet_record {
+    std::string id;
+    std::string name;
+    std::string place;
+    std::string help;            // a phone number for whoever stands before it
+    std::uint64_t sequence = 0;  // of the last event that was taken in
+};
+
+// A new cabinet with a new key. Errors: malformed, taken.
+[[nodiscard]] result<void> add_cabinet(office& o, const cabinet_record& what, const key256& key);
+[[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);
+[[nodiscard]] std::vector<cabinet_record> all_cabinets(office& o);
+
+// Its ledger is another one, or begins later: events are taken in after this one.
+void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence);
+
+// For codes. Throws std::runtime_error when the data key does not open it: this is another installation's database.
+[[nodiscard]] secret256 key_of(office& o, const std::string& cabinet);
+
+// What `lockerctl provision` writes on the cabinet's board: keys, the ring of issuer keys, the broker's account.
+struct broker_account {
+    std::string uri;
+    std::string username;
+    std::string password;
+};
+[[nodiscard]] boost::json::object provisioning(office& o, const cabinet_record& what, const broker_account& broker);
+
+// What a cabinet says of itself just now; kept in memory, said again by the broker after a restart.
+struct cabinet_now {
+    bool online = false;
+    std::string epoch;
+    boost::json::object facts;                        // topic `cabinet`
+    std::map<int, boost::json::object> compartments;  // topic `compartment/<n>`
+    std::map<std::string, boost::json::object> alarms;
+};
+
+}  // namespace locker::portal

@@ -1,0 +1,55 @@
+// Stays of papers in compartments, as this portal knows them from events; and what opens their doors: codes and grants.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "portal/server/domain/office.hpp"
+
+namespace locker::portal {
+
+// `asked`: a grant was signed, the cabinet has not said yet that it took it. The others are the contract's.
+struct deposit_record {
+    std::string id;
+    std::string cabinet;
+    std::string case_id;
+    std::string kind;  // intake | return
+    std::string state = "asked";
+    int compartment = 0;  // 0: none yet
+    std::string size = "S";
+    bool accessible = false;
+    bool confirm_wanted = false;     // "documents deposited" was tapped; said to the cabinet as soon as it hears
+    std::int64_t first_issue = 0;    // the cabinet accepts none below it
+    std::int64_t latest_issue = -1;  // that was shown; -1: none
+    bool renew = false;              // one of several was spent, and nobody knows which: the next is a new one
+};
+
+[[nodiscard]] bool live(const deposit_record& d);    // asked, reserved, deposited or confirmed
+[[nodiscard]] bool stored(const deposit_record& d);  // deposited or confirmed: something lies there
+
+[[nodiscard]] std::optional<deposit_record> find_deposit(office& o, const std::string& id);
+[[nodiscard]] std::vector<deposit_record> live_deposits(office& o, const std::string& cabinet);
+void save(office& o, const deposit_record& d);
+[[nodiscard]] std::string new_deposit_id(const office& o);
+
+// The nine digits for this deposit: the latest issue that is still good is shown again; another only when there is
+// none, when `another` is asked for, and never beyond the cabinet's window of five or one that another live deposit of
+// that cabinet would accept. The deposit is saved. Errors: wrong_state (nothing is stored).
+[[nodiscard]] result<std::string> show_code(office& o, deposit_record& d, bool another = false);
+
+// A code opened its door: which issue it was, nobody said.
+void code_spent(deposit_record& d);
+
+// Signs a grant. Without an epoch it is for the cabinet's front, else for MQTT, 60 s.
+struct grant_claims {
+    std::string cabinet;
+    std::string act;
+    std::string epoch;
+    std::int64_t life_s = 60;
+    boost::json::object more;  // dep, kind, case, size, cmp, sub, reason …
+};
+[[nodiscard]] std::string sign(const office& o, const grant_claims& what);
+
+}  // namespace locker::portal

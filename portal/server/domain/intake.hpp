@@ -1,0 +1,32 @@
+// A cabinet's events, taken in: in their order, each once, in one transaction with what they mean for cases and with
+// the notices that they cause.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "portal/server/domain/office.hpp"
+
+namespace locker::portal {
+
+struct cabinet_event {
+    std::string cabinet;
+    std::uint64_t sequence = 0;
+    std::string type;  // "deposit.deposited"
+    boost::json::object data;
+};
+
+// Nothing: that is no event of this contract.
+[[nodiscard]] std::optional<cabinet_event> parse_event(const std::string& cabinet, const boost::json::value& message);
+
+enum class taken_in : std::uint8_t {
+    now,
+    before,   // a duplicate
+    gap,      // an earlier one is missing: replay first
+    unknown,  // no cabinet of ours
+};
+[[nodiscard]] taken_in take_in(office& o, const cabinet_event& e);
+
+}  // namespace locker::portal

@@ -1,0 +1,60 @@
+// The HTTP API as portal/openapi.yaml has it: JSON, a cookie, and a token that only our own pages can send.
+export interface Words { zh: string; en: string }
+export interface Paper extends Words { original: boolean }
+export interface Service { id: string; name: Words; note: Words; size: string; days: number; papers: Paper[] }
+export interface Cabinet {
+  id: string; name: string; place: string; help: string; online: boolean; accessible: boolean;
+  vacancies: Record<string, number> | null; services: Service[];
+}
+export interface Deposit { kind: "intake" | "return"; state: string; door: number; door_state?: string; said_deposited: boolean }
+export interface Entry { at: string; what: string; by: string; note: string }
+export interface Case {
+  id: string; cabinet: string; service: string; title: Words; papers: Paper[]; state: string; note: string; overdue: boolean;
+  delegated: boolean; created: string; changed: string; deposit: Deposit | null; history?: Entry[]; online: boolean; owner?: boolean;
+  place?: string; help?: string; phone?: string; unconfirmed?: boolean;
+}
+export interface Notice { title: string; text: string; at: string }
+
+export class Refusal extends Error {
+  constructor(readonly code: string, message: string, readonly status: number, readonly body: Record<string, unknown>) { super(message); }
+}
+
+let csrf = "";
+export function trust(token: string) { csrf = token; }
+
+async function answer<T>(r: Response): Promise<T> {
+  const body = await r.json().catch(() => ({})) as Record<string, unknown>;
+  if (!r.ok) {
+    const error = (body.error ?? {}) as { code?: string; message?: string };
+    throw new Refusal(error.code ?? "failed", error.message ?? "网络不通，请稍后再试。 No answer; try again later.", r.status, body);
+  }
+  return body as T;
+}
+
+async function ask(path: string, init?: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, { credentials: "same-origin", ...init });
+  } catch {
+    throw new Refusal("no_network", "网络不通，请稍后再试。 No network; try again in a moment.", 0, {});
+  }
+}
+
+export async function get<T>(path: string): Promise<T> { return answer<T>(await ask(path)); }
+
+export async function post<T>(path: string, body: object = {}): Promise<T> {
+  return answer<T>(await ask(path, {
+    method: "POST", headers: { "Content-Type": "application/json", "X-CSRF": csrf }, body: JSON.stringify(body),
+  }));
+}
+
+// Calls `changed` whenever the server says so, and once a connection is back; gives the way to stop.
+export function live(path: string, changed: () => void): () => void {
+  if (typeof EventSource === "undefined") {
+    const timer = setInterval(changed, 5000);
+    return () => clearInterval(timer);
+  }
+  const source = new EventSource(path);
+  source.addEventListener("changed", changed);
+  source.addEventListener("hello", changed);
+  return () => source.close();
+}

@@ -1,0 +1,144 @@
+// One case, as its resident sees it: what is to be done now comes first.
+import { useState } from "preact/hooks";
+import { post, Refusal, type Case } from "./api";
+import { Field, Heading, Qr, Trouble, useDeed, useLanguage, useWords, when } from "./ui";
+import { entries, states, type Word } from "./words";
+
+interface Opened { door: number | null; case: Case }
+
+function BigDoor({ c }: { c: Case }) {
+  const t = useWords();
+  const d = c.deposit;
+  if (!d || d.door === 0) return null;
+  const word: Word = d.door_state === "open" ? "doorOpen" : d.door_state === "closed" ? "doorShut" : "doorUnknown";
+  return (
+    <div class={d.door_state === "open" ? "door open" : "door"} role="status">
+      <p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p>
+      <p>{t(word)}</p>
+    </div>
+  );
+}
+
+// Opens the right door: over the network, or by a QR code where there is none.
+function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) => void; label: Word; choose: boolean }) {
+  const t = useWords();
+  const [there, setThere] = useState(false);
+  const [size, setSize] = useState("");
+  const [accessible, setAccessible] = useState(false);
+  const [slip, setSlip] = useState<{ qr: string; seconds: number } | null>(null);
+  const deed = useDeed();
+  const wish = { at_door: true, size, accessible };
+  const open = () => deed.run(async () => {
+    try {
+      changed((await post<Opened>(`/api/cases/${c.id}/open`, wish)).case);
+    } catch (e) {
+      if (e instanceof Refusal && e.body.case) changed(e.body.case as Case);
+      throw e;
+    }
+  });
+  const show = () => deed.run(async () => { setSlip(await post(`/api/cases/${c.id}/slip`, wish)); });
+  return (
+    <div>
+      {choose && <fieldset>
+        <legend>{t("size")}</legend>
+        {(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => setSize(s)} />{t(s)}</label>)}
+        <label class="choice"><input type="checkbox" checked={accessible} onChange={(e) => setAccessible((e.target as HTMLInputElement).checked)} />{t("accessible")}</label>
+      </fieldset>}
+      <label class="choice"><input type="checkbox" checked={there} onChange={(e) => setThere((e.target as HTMLInputElement).checked)} />{t("atDoor")}</label>
+      {c.online
+        ? <button type="button" disabled={!there || deed.busy} onClick={() => void open()}>{t(deed.busy ? "opening" : label)}</button>
+        : <p class="notice" role="status">{t("offline")}</p>}
+      <Trouble what={deed.trouble} />
+      {(!c.online || deed.trouble !== null) && <button type="button" class="plain" disabled={!there || deed.busy} onClick={() => void show()}>{t("slip")}</button>}
+      {slip && <div class="card"><p>{t("slipHint", { n: Math.round(slip.seconds / 60) })}</p><Qr svg={slip.qr} alt={t("slip")} /></div>}
+    </div>
+  );
+}
+
+function Papers({ c }: { c: Case }) {
+  const t = useWords();
+  if (c.papers.length === 0) return null;
+  return (
+    <fieldset>
+      <legend>{t("papers")}</legend>
+      {c.papers.map((p) => <label class="choice" key={p.zh}><input type="checkbox" />{t(p)}<span class="tag">{t(p.original ? "original" : "copy")}</span></label>)}
+    </fieldset>
+  );
+}
+
+function PutIn({ c, changed }: { c: Case; changed: (c: Case) => void }) {
+  const t = useWords();
+  const deed = useDeed();
+  const d = c.deposit;
+  const begun = d !== null && d.kind === "intake" && ["reserved", "deposited"].includes(d.state);
+  const confirm = () => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/confirm`)); });
+  const cancel = () => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/cancel`)); });
+  return (
+    <section>
+      {!begun && <Papers c={c} />}
+      {begun && <BigDoor c={c} />}
+      {begun && !d.said_deposited && <div class="card">
+        <p>{t("depositedHint")}</p>
+        <button type="button" disabled={deed.busy || d.door_state === "open"} onClick={() => void confirm()}>{t("deposited")}</button>
+      </div>}
+      {begun && d.said_deposited && <p class="notice" role="status">{t("depositedWaits")}</p>}
+      <OpenDoor c={c} changed={changed} choose={!begun} label={begun ? (d.state === "deposited" ? "openAgain" : "notOpen") : "open"} />
+      <Trouble what={deed.trouble} />
+      {!begun && <button type="button" class="plain" disabled={deed.busy} onClick={() => void cancel()}>{t("cancel")}</button>}
+    </section>
+  );
+}
+
+function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
+  const t = useWords();
+  const [code, setCode] = useState<{ code: string; qr: string } | null>(null);
+  const [phone, setPhone] = useState("");
+  const [said, setSaid] = useState<Word | null>(null);
+  const deed = useDeed();
+  const show = (another: boolean) => deed.run(async () => { setCode(await post(`/api/cases/${c.id}/code`, { another })); });
+  const revoke = () => deed.run(async () => { await post(`/api/cases/${c.id}/revoke`); setCode(null); setSaid("revoked"); });
+  const delegate = (to: string) => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/delegate`, { phone: to })); setPhone(""); });
+  return (
+    <section>
+      <BigDoor c={c} />
+      <OpenDoor c={c} changed={changed} choose={false} label="open" />
+      <div class="card">
+        <h2>{t("getCode")}</h2>
+        {code
+          ? <><p class="code" role="status">{code.code.replace(/(\d{3})(?=\d)/g, "$1 ")}</p><Qr svg={code.qr} alt={t("getCode")} /><p>{t("codeHint")}</p></>
+          : <button type="button" disabled={deed.busy} onClick={() => void show(false)}>{t("getCode")}</button>}
+        {code && <button type="button" class="plain" disabled={deed.busy} onClick={() => void show(true)}>{t("anotherCode")}</button>}
+        {c.owner && <button type="button" class="plain" disabled={deed.busy || !c.online} onClick={() => void revoke()}>{t("revoke")}</button>}
+        {said && <p role="status">{t(said)}</p>}
+        <Trouble what={deed.trouble} />
+      </div>
+      {c.owner && <form class="card" onSubmit={(e) => { e.preventDefault(); void delegate(phone); }}>
+        <h2>{t("delegate")}</h2>
+        {c.delegated
+          ? <><p role="status">{t("delegated")}</p><button type="button" class="plain" disabled={deed.busy} onClick={() => void delegate("")}>{t("undelegate")}</button></>
+          : <><Field label={t("phone")} hint={t("delegateHint")} value={phone} onValue={setPhone} type="tel" inputMode="tel" maxLength={20} /><button disabled={deed.busy || phone.length < 8}>{t("save")}</button></>}
+      </form>}
+    </section>
+  );
+}
+
+export function CasePage({ c, changed }: { c: Case; changed: (c: Case) => void }) {
+  const t = useWords();
+  const language = useLanguage();
+  const justTaken = c.state === "done" && Date.now() - Date.parse(c.changed) < 60000;
+  return (
+    <>
+      <Heading>{t(c.title)}</Heading>
+      <p class="hint">{c.place}</p>
+      <p class={c.state === "ready" || c.state === "done" ? "state good" : "state"} role="status">{t(states[c.state] ?? c.title)}</p>
+      {c.note && <p class="notice"><span class="label">{t("note")}</span> {c.note}</p>}
+      {(c.state === "awaiting_papers" || c.state === "papers_in") && c.owner && <PutIn c={c} changed={changed} />}
+      {c.state === "ready" && <Collect c={c} changed={changed} />}
+      {justTaken && <OpenDoor c={c} changed={changed} choose={false} label="openAgain" />}
+      <section><h2>{t("history")}</h2>
+        <ol class="history">{(c.history ?? []).map((h) => <li key={h.at + h.what}><span class="hint">{when(h.at, language)}</span> {entries[h.what] ? t(entries[h.what]!) : h.what}</li>)}</ol>
+      </section>
+      {c.help && <p class="hint">{t("help")}: <a href={`tel:${c.help}`}>{c.help}</a></p>}
+    </>
+  );
+}

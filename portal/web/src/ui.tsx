@@ -1,0 +1,121 @@
+// What every page shares: language, type size, the head, forms, QR codes.
+import { createContext, type ComponentChildren } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { Refusal, type Words } from "./api";
+import { words, type Word } from "./words";
+
+type Language = "zh" | "en";
+
+function remembered(key: string, otherwise: string): string {
+  try { return localStorage.getItem(key) ?? otherwise; } catch { return otherwise; }
+}
+function remember(key: string, value: string) {
+  try { localStorage.setItem(key, value); } catch { /* a private window */ }
+}
+
+const LanguageContext = createContext<Language>("zh");
+
+// One of ours by its name, or words that came from the server; {…} filled.
+export function useWords() {
+  const language = useContext(LanguageContext);
+  return (what: Word | Words, parameters: Record<string, string | number> = {}) => {
+    const text = (typeof what === "string" ? words[what] : what)[language];
+    return text.replace(/\{(\w+)\}/g, (_, name: string) => String(parameters[name] ?? ""));
+  };
+}
+
+export function useLanguage() { return useContext(LanguageContext); }
+
+// The server's sentences have both languages, one behind the other: "中文。 English."
+export function sentence(text: string, language: Language): string {
+  const cut = text.search(/[。？！；] ?[A-Za-z"]/);
+  if (cut < 0) return text;
+  return language === "zh" ? text.slice(0, cut + 1) : text.slice(cut + 1).trim();
+}
+
+export function go(path: string) {
+  history.pushState(null, "", path);
+  dispatchEvent(new Event("popstate"));
+  scrollTo(0, 0);
+}
+
+export function usePath(): string {
+  const [path, setPath] = useState(location.pathname);
+  useEffect(() => {
+    const moved = () => setPath(location.pathname);
+    addEventListener("popstate", moved);
+    return () => removeEventListener("popstate", moved);
+  }, []);
+  return path;
+}
+
+export function Frame({ title, home, children }: { title: Word; home: string; children: ComponentChildren }) {
+  const [language, setLanguage] = useState<Language>(remembered("language", navigator.language.startsWith("en") ? "en" : "zh") as Language);
+  const [large, setLarge] = useState(remembered("large", "no") === "yes");
+  useEffect(() => { document.documentElement.lang = language === "zh" ? "zh-CN" : "en"; remember("language", language); }, [language]);
+  useEffect(() => { document.documentElement.classList.toggle("large", large); remember("large", large ? "yes" : "no"); }, [large]);
+  return (
+    <LanguageContext.Provider value={language}>
+      <header>
+        <a class="home" href={home} onClick={(e) => { e.preventDefault(); go(home); }}>{words[title][language]}</a>
+        <div class="switches">
+          <button type="button" class="plain" lang={language === "zh" ? "en" : "zh-CN"} onClick={() => setLanguage(language === "zh" ? "en" : "zh")}>{words.otherLanguage[language]}</button>
+          <button type="button" class="plain" aria-pressed={large} onClick={() => setLarge(!large)}>{words[large ? "normal" : "large"][language]}</button>
+        </div>
+      </header>
+      <main>{children}</main>
+    </LanguageContext.Provider>
+  );
+}
+
+// The page's heading takes the focus when the page changes: a reader says where one is.
+export function Heading({ children }: { children: ComponentChildren }) {
+  const at = useRef<HTMLHeadingElement>(null);
+  useEffect(() => { at.current?.focus(); }, []);
+  return <h1 tabIndex={-1} ref={at}>{children}</h1>;
+}
+
+export function Trouble({ what }: { what: unknown }) {
+  const t = useWords();
+  const language = useLanguage();
+  if (!what) return null;
+  const text = what instanceof Refusal ? sentence(what.message, language) : what instanceof Error ? what.message : String(what);
+  return <p class="trouble" role="alert">{text || t("failed")}</p>;
+}
+
+// A deed that takes a moment: the button says so, and cannot be tapped twice.
+export function useDeed() {
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<unknown>(null);
+  const run = async (what: () => Promise<void>) => {
+    if (busy) return;
+    setBusy(true);
+    setTrouble(null);
+    try { await what(); } catch (e) { setTrouble(e); } finally { setBusy(false); }
+  };
+  return { busy, trouble, run };
+}
+
+export function Field(p: { label: string; value: string; onValue: (v: string) => void; type?: string; inputMode?: "numeric" | "tel" | "text";
+  autocomplete?: string; maxLength?: number; hint?: string; multiline?: boolean }) {
+  const id = useRef(`f${Math.random().toString(36).slice(2)}`).current;
+  const hint = p.hint ? `${id}h` : undefined;
+  const changed = (e: Event) => p.onValue((e.target as HTMLInputElement).value);
+  return (
+    <div class="field">
+      <label for={id}>{p.label}</label>
+      {p.multiline
+        ? <textarea id={id} rows={4} value={p.value} onInput={changed} aria-describedby={hint} />
+        : <input id={id} type={p.type ?? "text"} inputMode={p.inputMode} autocomplete={p.autocomplete ?? "off"} maxLength={p.maxLength} value={p.value} onInput={changed} aria-describedby={hint} />}
+      {p.hint && <p id={hint} class="hint">{p.hint}</p>}
+    </div>
+  );
+}
+
+export function Qr({ svg, alt }: { svg: string; alt: string }) {
+  return <img class="qr" alt={alt} src={`data:image/svg+xml;base64,${btoa(svg)}`} />;
+}
+
+export function when(iso: string, language: Language): string {
+  return new Date(iso).toLocaleString(language === "zh" ? "zh-CN" : "en-GB", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+}
