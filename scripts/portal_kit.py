@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-from cabinet_kit import BIN, ROOT, Process, free_port, wait_for
+from cabinet_kit import BIN, ROOT, Process, free_port
 
 PASSWORD = "a long password"
 
@@ -25,6 +25,16 @@ def totp(secret, when=None):
     digest = hmac.new(key, struct.pack(">Q", int(when or time.time()) // 30), hashlib.sha1).digest()
     at = digest[19] & 15
     return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7FFFFFFF) % 1000000:06}"
+
+
+def poll(condition, seconds=20, what="the condition"):
+    """As wait_for, at a pace that the portal's limits allow a person's phone."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come within {seconds} s")
+        time.sleep(0.1)
+    return found
 
 
 class Refused(Exception):
@@ -122,7 +132,7 @@ quiet_to = "00:00"
 
     def start(self, online=True):
         self.process = Process([BIN / "locker-portal", "--config", self.config, "serve"], self.folder / "portal.log")
-        wait_for(lambda: self.answers(), 20, "the portal")
+        poll(self.answers, 20, "the portal")
         if online:
             self.wait_online()
 
@@ -133,7 +143,7 @@ quiet_to = "00:00"
             return None
 
     def wait_online(self, online=True, cabinet=None):
-        wait_for(lambda: Browser(self.origin).ask(f"/api/cabinets/{cabinet or self.stand.cabinet}")["online"] == online, 30, f"online = {online}")
+        poll(lambda: Browser(self.origin).ask(f"/api/cabinets/{cabinet or self.stand.cabinet}")["online"] == online, 30, f"online = {online}")
 
     def end(self, how=None):
         if self.process:
@@ -164,7 +174,7 @@ quiet_to = "00:00"
                 self.steps[number] = step + 1
                 return totp(self.staff[number], (step + 1) * 30)
             return None
-        return wait_for(fresh, 40, "a new step")
+        return poll(fresh, 40, "a new step")
 
     def worker(self, number="4711"):
         b = Browser(self.origin)

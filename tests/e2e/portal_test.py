@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from cabinet_kit import wait_for
-from portal_kit import Browser, Refused
+from portal_kit import Browser, Refused, poll
 
 PHONE = "+8613800138000"
 
@@ -14,13 +14,13 @@ def state(browser, case, side="cases"):
 
 
 def until(browser, case, wanted, side="cases", seconds=20):
-    return wait_for(lambda: (lambda c: c if c["state"] == wanted else None)(state(browser, case, side)), seconds, f"state {wanted}")
+    return poll(lambda: (lambda c: c if c["state"] == wanted else None)(state(browser, case, side)), seconds, f"state {wanted}")
 
 
 def use_door(s, n, put=None):
     """Whoever stands there puts something in, or takes all out, and shuts the door."""
     wait_for(lambda: s.door(n)["open"], what=f"door {n} open")
-    s.ask_sim(do="put", door=n, what=put) if put else s.ask_sim(do="take", door=n)
+    s.ask_sim(do="put", door=n, content=put) if put else s.ask_sim(do="take", door=n)
     s.shut_after_a_while(n)
 
 
