@@ -3,11 +3,12 @@ import argparse
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 
 DESCRIPTION = """Stands a whole cabinet up on loopback: Mosquitto, a simulated cabinet (12 doors, two relay boards on one
-RS-485 line) and lockerd. Without --story it stays up until Ctrl-C and says what to try."""
+RS-485 line), lockerd and the portal. Without --story it stays up until Ctrl-C and prints one address to open."""
 
 STORY = ["deposit.reserved", "opening.authorised", "opening.opened", "opening.closed", "deposit.deposited",
          "deposit.confirmed", "opening.authorised", "opening.opened", "opening.closed", "deposit.retrieved"]
@@ -139,13 +140,18 @@ def places(s):
     }
 
 
-def guide(s):
+def guide(s, page):
     p = places(s)
     env = s.folder / "env"
     env.write_text(f'export PATH="{s.bin}:$PATH" LOCKERCTL_SOCKET="{s.socket}" LOCKERSIM_SOCKET="{s.sim_socket}" '
                    f'KEYS="{s.keys}" CABINET="{s.cabinet}" MQTT="-h 127.0.0.1 -p {s.mqtt_port}" ROOT="{s.mqtt.root}"\n')
     return f"""
-A cabinet of {s.doors} doors is up. Broker: 127.0.0.1:{s.mqtt_port}. Line: {p['line']}. Everything is in {s.folder}
+A cabinet of {s.doors} doors and a portal are up. Open this page: resident, grid worker, administrator, and the doors to click.
+
+    {page.url}
+
+{qr(page.url)}
+Broker: 127.0.0.1:{s.mqtt_port}. Line: {p['line']}. Everything is in {s.folder}
 
 In another terminal:
 
@@ -168,6 +174,11 @@ In another terminal:
 
 Ctrl-C ends it.
 """
+
+
+def qr(url):
+    done = subprocess.run(["qrencode", "-t", "ANSIUTF8", "-m", "1", url], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 and sys.stdout.isatty() else ""
 
 
 def wait_for_the_end():
@@ -195,8 +206,17 @@ def main():
                 print(f"\nThe story stopped: {e}\n\nlockerd's last words:\n{s.daemon.text()[-2000:]}", file=sys.stderr)
                 return 1
             return 0
-        print(json.dumps(places(s)) if a.json else guide(s), flush=True)
-        wait_for_the_end()
+        from demo_page import DemoPage
+        from portal_kit import Portal, totp
+        portal = Portal(s)
+        page = DemoPage(s, portal, totp)
+        try:
+            where = {"demo_page": page.url, "portal": portal.origin, "portal_staff": portal.staff}
+            print(json.dumps({**places(s), **where}) if a.json else guide(s, page), flush=True)
+            wait_for_the_end()
+        finally:
+            page.close()
+            portal.end()
     return 0
 
 

@@ -265,7 +265,8 @@ awaitable<http_response> delegate(app& a, call& c) {
         co_return refused(no_case);
     }
     const auto given = c.text("phone");
-    const auto phone = given.empty() ? std::optional<std::string>("") : phone_number(given);
+    const bool said = c.body.contains("phone") && c.body.at("phone").is_string();  // "": nobody any more
+    const auto phone = !said ? std::nullopt : given.empty() ? std::optional<std::string>("") : phone_number(given);
     if (!phone) {
         co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
     }

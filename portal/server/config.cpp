@@ -215,6 +215,7 @@ private:
         }
         out_.by.utc_offset_ms = s.number("utc_offset_minutes", false, -14 * 60, 14 * 60).value_or(480) * minute;
         out_.trial = s.flag("trial", false);
+        out_.http.framed = out_.trial;
         s.no_others();
     }
 

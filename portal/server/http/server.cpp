@@ -73,16 +73,18 @@ bool read_target(std::string_view target, http_request& out) {
 
 // What every answer carries (OWASP ASVS 14.4).
 template <typename Fields>
-void add_security(Fields& to, bool secure) {
+void add_security(Fields& to, const http_server::options& o) {
     to.set("Content-Security-Policy",
-           "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-           "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+           fmt::format(
+               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+               "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {}",
+               o.framed ? "http://127.0.0.1:*" : "'none'"));
     to.set("X-Content-Type-Options", "nosniff");
     to.set("Referrer-Policy", "no-referrer");
     to.set("Cross-Origin-Opener-Policy", "same-origin");
     to.set("Cross-Origin-Resource-Policy", "same-origin");
     to.set("Permissions-Policy", "camera=(), geolocation=(), microphone=()");
-    if (secure) {
+    if (o.secure) {
         to.set("Strict-Transport-Security", "max-age=31536000");
     }
 }
@@ -225,7 +227,7 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
             begin.set(http::field::content_type, answer.type);
             begin.set(http::field::cache_control, "no-store");
             begin.keep_alive(false);
-            add_security(begin, options_.secure);
+            add_security(begin, options_);
             http::response_serializer<http::empty_body> serializer(begin);
             stream.expires_after(write_within);
             const auto [failed, sent] = co_await http::async_write_header(stream, serializer, nothrow);
@@ -246,7 +248,7 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
         http::response<http::string_body> r(static_cast<http::status>(answer.status), version);
         r.set(http::field::content_type, answer.type);
         r.set(http::field::cache_control, "no-store");
-        add_security(r, options_.secure);
+        add_security(r, options_);
         for (const auto& [name, value] : answer.headers) {
             if (name == "Set-Cookie") {
                 r.insert(name, value);

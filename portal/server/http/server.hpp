@@ -19,6 +19,7 @@ public:
         std::string address = "127.0.0.1";
         unsigned short port = 8080;
         bool behind_proxy = false;  // X-Forwarded-For is believed: its last entry is whom our proxy saw
+        bool framed = false;        // other pages of this machine may show ours: a demo's
         bool secure = false;        // pages are reached by https: browsers are told to insist
     };
     // Throws boost::system::system_error when the address cannot be had.

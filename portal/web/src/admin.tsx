@@ -18,7 +18,7 @@ function Cabinets() {
   return (
     <section>
       <h2>{t("cabinets")}</h2>
-      <table><thead><tr><th scope="col">{t("id")}</th><th scope="col">{t("name")}</th><th scope="col">{t("place")}</th><th scope="col"> </th></tr></thead>
+      <table><thead><tr><th scope="col">{t("id")}</th><th scope="col">{t("name")}</th><th scope="col">{t("place")}</th><th scope="col">{t("onlineOrNot")}</th></tr></thead>
         <tbody>{list.map((c) => <tr key={c.id}><td><a href={`/c/${c.id}`}>{c.id}</a></td><td>{c.name}</td><td>{c.place}</td><td>{t(c.online ? "online" : "cabinetOffline")}</td></tr>)}</tbody></table>
       <form class="card" onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { setMade(await post("/api/admin/cabinets", wish)); load(); }); }}>
         <h3>{t("enrol")}</h3>
@@ -43,7 +43,7 @@ function People() {
   return (
     <section>
       <h2>{t("staff")}</h2>
-      <table><thead><tr><th scope="col">{t("number")}</th><th scope="col">{t("name")}</th><th scope="col">{t("role")}</th><th scope="col"> </th></tr></thead>
+      <table><thead><tr><th scope="col">{t("number")}</th><th scope="col">{t("name")}</th><th scope="col">{t("role")}</th><th scope="col">{t("action")}</th></tr></thead>
         <tbody>{list.map((s) => <tr key={s.number}><td>{s.number}</td><td>{s.name}</td><td>{t(s.role === "admin" ? "adminRole" : "worker")}</td>
           <td><button type="button" class="plain" disabled={deed.busy} onClick={() => void change(s, s.active)}>{t(s.active ? "suspendStaff" : "restoreStaff")}</button></td></tr>)}</tbody></table>
       <form class="card" onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { setTotp((await post<{ totp: string }>("/api/admin/staff", wish)).totp); setWish({ number: "", name: "", password: "", role: "worker" }); load(); }); }}>

@@ -53,7 +53,6 @@ function ServiceCard({ service, open, toggle, begin, busy }: { service: Service;
 
 function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: Me) => void }) {
   const t = useWords();
-  const language = useLanguage();
   const [cabinet, setCabinet] = useState<Cabinet | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
   const [sought, setSought] = useState("");
@@ -84,7 +83,7 @@ function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: 
         </>}
       <Trouble what={deed.trouble} />
       {!me.signed_in && !wanted && <button type="button" class="plain" onClick={() => go("/me")}>{t("signIn")} · {t("mine")}</button>}
-      {cabinet.help && <p class="hint">{t("help")}: <a href={`tel:${cabinet.help}`}>{cabinet.help}</a> {language === "zh" ? "" : ""}</p>}
+      {cabinet.help && <p class="hint">{t("help")}: <a href={`tel:${cabinet.help}`}>{cabinet.help}</a></p>}
     </>
   );
 }
@@ -155,8 +154,8 @@ function App() {
   const one = /^\/case\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   return (
     <Frame title="title" home={cabinet ? `/c/${cabinet}` : "/me"}>
-      {!me ? <p>…</p>
-        : cabinet ? <CabinetPage key={cabinet} id={cabinet} me={me} signedIn={setMe} />
+      {cabinet ? <CabinetPage key={cabinet} id={cabinet} me={me ?? { signed_in: false }} signedIn={setMe} />
+        : !me ? <p>…</p>
           : one ? <CaseView key={one} id={one} me={me} signedIn={setMe} />
             : <MyCases me={me} signedIn={setMe} signedOut={() => setMe({ signed_in: false })} />}
     </Frame>

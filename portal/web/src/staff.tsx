@@ -73,7 +73,7 @@ function Worklist({ me }: { me: Me }) {
           <h2><a href={`/work/${c.id}`} onClick={(e) => { e.preventDefault(); go(`/work/${c.id}`); }}>{t(c.title)}</a></h2>
           <p class="state">{t(states[c.state] ?? c.title)}
             {c.unconfirmed && <span class="tag warn">{t("unconfirmed")}</span>}{c.overdue && <span class="tag warn">{t("overdue")}</span>}</p>
-          <p class="hint">{c.place}{c.deposit && c.deposit.door > 0 ? ` · ${t("door")} ${c.deposit.door}` : ""} · {when(c.changed, language)}</p>
+          <p class="hint">{c.place}{c.deposit && c.deposit.door > 0 ? ` · ${t("doorN", { n: c.deposit.door })}` : ""} · {when(c.changed, language)}</p>
         </li>))}
       </ul>
       {work && work.troubles.length > 0 && <section><h2>{t("troubles")}</h2><ul class="list">{work.troubles.map((a) => (
