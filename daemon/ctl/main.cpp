@@ -16,6 +16,7 @@
 #include "daemon/ctl/entries.hpp"
 #include "daemon/ctl/ledger_view.hpp"
 #include "daemon/ctl/mint_command.hpp"
+#include "daemon/ctl/provision.hpp"
 #include "daemon/ctl/views.hpp"
 #include "protocol/error.hpp"
 #include "protocol/timestamp.hpp"
@@ -267,6 +268,14 @@ int run(int argc, char** argv) {
     auto* check = app.add_subcommand("check-config", "Check a configuration file: all its mistakes at once");
     check->add_option("file", file, "The file")->capture_default_str();
     check->callback([&] { code = check_config(file, o.json); });
+
+    std::string bundle;
+    std::string folder = "/etc/cloud-locker";
+    auto* provision =
+        app.add_subcommand("provision", "Write what the portal's enrolment gave: keys, ring, the broker's account");
+    provision->add_option("bundle", bundle, "The file")->required();
+    provision->add_option("--folder", folder, "Where lockerd's configuration and keys go")->capture_default_str();
+    provision->callback([&] { code = locker::provision(bundle, folder); });
 
     static locker::commission_options c;
     bool verify = false;

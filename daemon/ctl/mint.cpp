@@ -27,18 +27,6 @@ T must(file_reading<T> r) {
     return std::move(*r);
 }
 
-void write_new(const std::string& path, const std::string& text, mode_t mode) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0) {
-        throw std::runtime_error(path + " exists already or cannot be made; keys are never overwritten");
-    }
-    const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-    ::close(fd);
-    if (!ok) {
-        throw std::runtime_error(path + " could not be written");
-    }
-}
-
 // The cabinet ignores members it does not know; whoever writes a document by hand hears of them.
 void check_members(const boost::json::value& list, const std::string& what, const std::string& file) {
     const std::set<std::string_view> known =
@@ -134,7 +122,7 @@ std::string mint_staff_code(const std::string& cabinet_key_file, const std::stri
 
 void mint_cabinet_key(const std::string& file) {
     std::string hex = to_hex(random_bytes(32)) + "\n";
-    write_new(file, hex, 0600);
+    write_new_file(file, hex, 0600);
     wipe({reinterpret_cast<std::uint8_t*>(hex.data()), hex.size()});
 }
 
@@ -168,11 +156,11 @@ void mint_keys(const std::string& folder, const std::string& kid) {
     issuer.shared["acts"] = {"deposit", "collect", "open", "move", "settle", "revoke", "staff", "roster"};
     const auto line = [](const boost::json::value& v) { return boost::json::serialize(v) + "\n"; };
     mint_cabinet_key(folder + "/cabinet.key");
-    write_new(folder + "/issuer.jwk", line(issuer.secret), 0600);
-    write_new(folder + "/issuers.json",
-              line(boost::json::object{{"version", 1}, {"keys", boost::json::array{issuer.shared}}}), 0644);
-    write_new(folder + "/root.jwk", line(root.secret), 0600);
-    write_new(folder + "/root.json", line(root.shared), 0644);
+    write_new_file(folder + "/issuer.jwk", line(issuer.secret), 0600);
+    write_new_file(folder + "/issuers.json",
+                   line(boost::json::object{{"version", 1}, {"keys", boost::json::array{issuer.shared}}}), 0644);
+    write_new_file(folder + "/root.jwk", line(root.secret), 0600);
+    write_new_file(folder + "/root.json", line(root.shared), 0644);
 }
 
 }  // namespace locker

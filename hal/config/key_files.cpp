@@ -152,4 +152,16 @@ file_reading<issuer_key> read_root_key(const std::string& path) {
     return *key;
 }
 
+void write_new_file(const std::string& path, const std::string& text, unsigned mode) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) {
+        throw std::runtime_error(path + " exists already or cannot be made; keys are never overwritten");
+    }
+    const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    ::close(fd);
+    if (!ok) {
+        throw std::runtime_error(path + " could not be written");
+    }
+}
+
 }  // namespace locker

@@ -30,6 +30,9 @@ inline constexpr std::string_view credential_prefix = "credential:";
 [[nodiscard]] file_reading<signing_key> read_signing_key(const std::string& path);
 [[nodiscard]] file_reading<std::string> read_secret_line(const std::string& path);
 
+// A file that is not there yet, synced. Throws std::runtime_error with a sentence: keys are never overwritten.
+void write_new_file(const std::string& path, const std::string& text, unsigned mode);
+
 // Public.
 [[nodiscard]] file_reading<key_ring> read_key_ring(const std::string& path);
 [[nodiscard]] file_reading<issuer_key> read_root_key(const std::string& path);

@@ -99,7 +99,10 @@ def test_anything_is_uploaded(stand, portal):
         for path in (f"/api/cases/{case}/open", f"/api/cases/{case}/delegate", "/api/cases"):
             status, _, text = resident.send(path, body)
             assert 400 <= status < 500 and json.loads(text)["error"]["code"], (path, body, status)
-    assert resident.send("/api/cases", b"x" * 600_000)[0] == 413
+    try:
+        assert resident.send("/api/cases", b"x" * 600_000)[0] == 413
+    except OSError:
+        pass  # hung up before all of it was sent
     for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/../../portal.db", "/api/cases/%00", "/api/cases/..", "/%zz", "//", "/api/" + "x/" * 500):
         status, _, text = resident.send(path)
         assert status in (200, 400, 401, 404, 431) and b"root:" not in text and b"SQLite" not in text, path

@@ -1,4 +1,5 @@
 """The scanning flow over its HTTP API: a real portal, broker, cabinet and line."""
+import json
 import signal
 
 import pytest
@@ -217,6 +218,43 @@ def test_killed_at_any_moment(stand, portal):
     use_door(s, back)
     p.start()
     until(resident, case, "done")
+
+
+def test_from_enrolment_to_service(stand, portal):
+    """What an administrator and an installer do: enrol on the page, provision and commission on the board, then it serves."""
+    s = stand(doors=8, boards=1, cabinet="first")
+    p = portal(s)
+    admin = p.worker("9000")
+    made = admin.ask("/api/admin/cabinets", {"id": "second", "name": "二号柜", "place": "南门", "help": "0917-2"})
+    assert made["bundle"]["cabinet_key"] not in (p.folder / "portal.log").read_text()
+    other = stand(doors=8, boards=1, cabinet="second", start=False)
+    other.broker_uri = s.broker_uri
+    other.mqtt_port = s.mqtt_port
+    bundle = other.folder / "bundle.json"
+    del made["bundle"]["broker"]["username"]  # the test's broker knows no accounts
+    bundle.write_text(json.dumps(made["bundle"]))
+    folder = other.folder / "etc"
+    other.ctl("provision", bundle, "--folder", folder)
+    again = other.ctl("provision", bundle, "--folder", folder, check=False)
+    assert again.returncode == 2 and "nothing is overwritten" in again.stderr
+    assert oct((folder / "keys" / "cabinet.key").stat().st_mode & 0o777) == "0o600"
+    other.config = folder / "lockerd.toml"
+    other.config.write_text(other.config.read_text().replace("/var/lib/lockerd", str(other.folder / "state")).replace("/run/lockerd", str(other.folder / "state")))
+    sim = other.folder / "sim.toml"
+    sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 900\n[line]"))
+    other.start_sim()
+    done = other.ctl("--json", "commission", "--config", other.config, "--device", other.device, "--unattended", "--doors", "8", "--last", "2", check=False, seconds=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    other.end_sim()
+    sim.write_text(sim.read_text().replace("= 900", "= 2500"))  # people take their time
+    other.start_sim()
+    other.mqtt = other.listener()
+    other.start_daemon()
+    p.wait_online(cabinet="second")
+    resident = p.resident(PHONE)
+    case = resident.ask("/api/cases", {"cabinet": "second", "service": "residence-certificate"})["id"]
+    assert resident.ask(f"/api/cases/{case}/open", {"at_door": True})["door"] >= 1
+    until(resident, case, "papers_in")
 
 
 def read_qr(s, svg):

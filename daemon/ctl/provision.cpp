@@ -1,0 +1,106 @@
+#include "daemon/ctl/provision.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <iostream>
+#include <stdexcept>
+
+#include "hal/config/key_files.hpp"
+#include "protocol/crypto.hpp"
+#include "protocol/grant.hpp"
+#include "protocol/json.hpp"
+#include "protocol/limits.hpp"
+
+namespace locker {
+namespace {
+
+namespace fs = std::filesystem;
+using boost::json::object;
+
+constexpr std::string_view form = "cloud-locker-provisioning/1";
+
+std::string text(const object& o, std::string_view member, std::size_t most = limits::text_bytes) {
+    const auto read = optional_text(o, member, most);
+    if (!read) {
+        throw std::runtime_error("the bundle: " + read.error().detail);
+    }
+    return read->value_or("");
+}
+
+const object& part(const object& o, std::string_view member) {
+    const auto* v = o.if_contains(member);
+    if (v == nullptr || !v->is_object()) {
+        throw std::runtime_error(fmt::format("the bundle lacks {}: it is not whole", member));
+    }
+    return v->get_object();
+}
+
+// A TOML basic string.
+std::string quoted(const std::string& given) {
+    std::string out = "\"";
+    for (const char c : given) {
+        if (static_cast<unsigned char>(c) < ' ') {
+            throw std::runtime_error("the bundle: a text holds a control character");
+        }
+        out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+    }
+    return out + "\"";
+}
+
+}  // namespace
+
+int provision(const std::string& bundle, const std::string& folder) {
+    const auto file = read_text_file(bundle);
+    if (!file) {
+        throw std::runtime_error(file.error().what);
+    }
+    const auto parsed = parse_object(*file, limits::payload_bytes);
+    if (!parsed || text(*parsed, "form") != form) {
+        throw std::runtime_error(bundle + " is no provisioning bundle: what the portal's enrolment printed is wanted");
+    }
+    const auto& cabinet = part(*parsed, "cabinet");
+    const auto& broker = part(*parsed, "broker");
+    const auto key = text(*parsed, "cabinet_key");
+    const auto ring = boost::json::serialize(part(*parsed, "issuers"));
+    const auto bytes = from_hex(key);
+    if (!is_name(text(cabinet, "id")) || !bytes || !as_key(*bytes)) {
+        throw std::runtime_error("the bundle: cabinet.id or cabinet_key is not what it should be");
+    }
+    if (const auto good = parse_key_ring(ring); !good) {
+        throw std::runtime_error("the bundle: " + good.error().detail);
+    }
+    const fs::path to(folder);
+    const fs::path keys = to / "keys";
+    const fs::path config = to / "lockerd.toml";
+    for (const auto& path : {config, keys / "cabinet.key", keys / "issuers.json", keys / "broker.password"}) {
+        if (fs::exists(path)) {
+            throw std::runtime_error(path.string() + " exists already: nothing is overwritten, nothing was written");
+        }
+    }
+    fs::create_directories(keys);
+    fs::permissions(keys, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
+    write_new_file((keys / "cabinet.key").string(), key + "\n", 0600);
+    write_new_file((keys / "issuers.json").string(), ring + "\n", 0644);
+    std::string account;
+    if (const auto user = text(broker, "username"); !user.empty()) {
+        write_new_file((keys / "broker.password").string(), text(broker, "password") + "\n", 0600);
+        account = fmt::format("username = {}\npassword_file = \"keys/broker.password\"\n", quoted(user));
+    }
+    write_new_file(
+        config.string(),
+        fmt::format("[cabinet]\nid = {}\nname = {}\nplace = {}\nhelp = {}\n\n[state]\nfolder = "
+                    "\"/var/lib/lockerd\"\ncontrol_socket = \"/run/lockerd/control.sock\"\n\n[keys]\ncabinet = "
+                    "\"keys/cabinet.key\"\nissuers = \"keys/issuers.json\"\n\n[mqtt]\nuri = {}\n{}",
+                    quoted(text(cabinet, "id")), quoted(text(cabinet, "name")), quoted(text(cabinet, "place")),
+                    quoted(text(cabinet, "help")), quoted(text(broker, "uri", 1024)), account),
+        0644);
+    std::cout << fmt::format(
+        "{0} is written, with keys in {1}. Next: lockerctl commission --config {0} --device /dev/serial/by-id/…\n"
+        "Delete the bundle: it holds the cabinet's key.\n",
+        config.string(), keys.string());
+    return 0;
+}
+
+}  // namespace locker

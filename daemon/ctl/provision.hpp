@@ -1,0 +1,13 @@
+// `lockerctl provision`: what the portal's enrolment gave, written where lockerd looks for it.
+#pragma once
+
+#include <string>
+
+namespace locker {
+
+// The bundle (form "cloud-locker-provisioning/1") into `folder`: keys, the ring of issuer keys, the broker's account,
+// and a configuration that `lockerctl commission` goes on with. Nothing is overwritten. The exit code; throws
+// std::runtime_error with a sentence.
+int provision(const std::string& bundle, const std::string& folder);
+
+}  // namespace locker
