@@ -1,9 +1,11 @@
 import json
 import pathlib
+import re
 import sys
 
 import jsonschema
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -56,6 +58,7 @@ def stand(request):
 def portal():
     """A portal beside a stand; at the end it has logged no failure and no secret."""
     import portal_kit
+    portal_kit.Browser.checked = staticmethod(check_answer)
     made = []
 
     def make(stand, **options):
@@ -68,3 +71,22 @@ def portal():
         p.end()
         text = (p.folder / "portal.log").read_text()
         assert "request_failed" not in text and "Sanitizer" not in text and "runtime error" not in text, text[-5000:]
+
+
+OPENAPI = yaml.safe_load((ROOT / "portal" / "openapi.yaml").read_text())
+
+
+def operation(method, path):
+    """The OpenAPI operation of a request; fixed paths before those with a name in them."""
+    found = [p for p in OPENAPI["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[A-Za-z0-9_-]+", p), path.split("?")[0])]
+    return OPENAPI["paths"][min(found, key=lambda p: p.count("{"))].get(method.lower()) if found else None
+
+
+def check_answer(method, path, status, text):
+    """What the portal answered is what its document says."""
+    if not path.startswith("/api/"):
+        return
+    op = operation(method, path)
+    response = op and (op["responses"].get(str(status)) or op["responses"]["default"])
+    content = (response or {}).get("content", {}).get("application/json", {}).get("schema", {"$ref": "#/components/schemas/Error"})
+    jsonschema.Draft202012Validator({**content, "components": OPENAPI["components"]}).validate(json.loads(text))

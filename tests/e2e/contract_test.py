@@ -14,7 +14,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cabinet_kit import BIN
+from cabinet_kit import BIN, ROOT
 
 PROTOCOL = pathlib.Path(__file__).resolve().parent.parent.parent / "protocol"
 SCHEMAS = {p.name: json.loads(p.read_text()) for p in (PROTOCOL / "schemas").glob("*.json")}
@@ -119,3 +119,13 @@ def test_grant_vector_of_the_document():
     public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(x + "="))
     claims = jwt.decode(token, public, algorithms=["EdDSA"], audience="demo-1", options={"verify_exp": False, "verify_iat": False})
     assert claims == json.loads(re.search(r'`(\{"aud".*?\})`', text)[1])
+
+
+def test_the_portals_document_names_every_route():
+    routes = set()
+    for file in (ROOT / "portal" / "server").glob("api_*.cpp"):
+        for method, path in re.findall(r'on\("(GET|POST)", "(/api/[^"]+)"', file.read_text()):
+            routes.add((method.lower(), re.sub(r"\{\w+\}", "{}", path)))
+    paths = yaml.safe_load((ROOT / "portal" / "openapi.yaml").read_text())["paths"]
+    said = {(method, re.sub(r"\{\w+\}", "{}", path)) for path, item in paths.items() for method in item if method in ("get", "post")}
+    assert routes == said and len(routes) > 30
