@@ -80,7 +80,7 @@ class Browser:
 
 
 class Portal:
-    def __init__(self, stand, folder=None, notices='residents = ["inbox"]\nstaff = ["inbox"]\n', more="", start=True, cabinets=()):
+    def __init__(self, stand, folder=None, notices='residents = ["inbox"]\nstaff = ["inbox"]\n', more="", start=True, cabinets=(), http=""):
         self.stand = stand
         self.folder = pathlib.Path(folder or stand.folder / "portal")
         self.folder.mkdir(exist_ok=True)
@@ -100,7 +100,7 @@ class Portal:
 listen = "127.0.0.1:{self.port}"
 origin = "{self.origin}"
 pages = "{BIN.parent / 'pages'}"
-
+{http}
 [storage]
 database = "portal.db"
 

@@ -1,0 +1,191 @@
+"""The portal under many people and cabinets, while it is killed again and again, or left alone and timed."""
+import http.client
+import pathlib
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
+
+from cabinet_kit import Stand
+from portal_kit import Browser, Portal, Refused
+
+DOORS = 12
+
+
+class Person(Browser):
+    """A phone that tries again when nobody answers, and remembers how long answers took."""
+
+    def __init__(self, origin, address, took):
+        super().__init__(origin)
+        self.address, self.took = address, took
+
+    def ask(self, path, body=None, **more):
+        while True:
+            began = time.monotonic()
+            try:
+                said = super().ask(path, body, headers={"X-Forwarded-For": self.address}, **more)
+                if body is None:
+                    self.took.append(time.monotonic() - began)
+                return said
+            except Refused as e:
+                if e.status not in (429, 503, 504):
+                    raise
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+            time.sleep(0.5)
+
+    def wait(self, path, wanted, seconds=600):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            case = self.ask(path)
+            if case["state"] in wanted:
+                return case
+            time.sleep(1)
+        raise TimeoutError(f"{path} is {case['state']} ({case['deposit']}), not {wanted}")
+
+
+def make_cabinets(count, folder):
+    first = None
+    for i in range(count):
+        place = folder / f"cabinet-{i}"
+        place.mkdir()
+        if first:
+            shutil.copytree(first.keys, place / "keys")
+            key = place / "keys" / "cabinet.key"
+            key.write_text(secrets.token_hex(32) + "\n")
+        s = Stand(folder=place, transport="tcp", doors=DOORS, cabinet=f"bench-{i}", start=False)
+        sim = place / "sim.toml"
+        sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 2500\n[line]"))
+        if first:
+            s.mqtt_port = first.mqtt_port
+            s.write_config()
+            sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 2500\n[line]"))
+        else:
+            first = s
+            s.start_broker()
+        s.start_sim()
+        s.start_daemon(wait_online=False)
+        yield s
+
+
+def open_door(person, path, done):
+    """Until the ledger says so: an answer may be lost with the portal, a door may be in use."""
+    while True:
+        try:
+            person.ask(path, {"at_door": True})
+        except Refused as e:
+            if e.code not in ("wrong_state", "no_vacancy", "jammed", "unknown_outcome"):
+                raise
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            if done():
+                return
+            time.sleep(1)
+
+
+def resident(n, p, s, took, left):
+    me = Person(p.origin, f"10.0.{n // 250}.{n % 250 + 1}", took)
+    phone = f"+86139{n:08}"
+    me.ask("/api/sign-in/code", {"phone": phone})
+    while True:
+        codes = [x for x in me.ask(f"/api/trial/inbox?phone=%2B{phone[1:]}")["notices"] if x["template"] == "sign_in"]
+        try:
+            me.csrf = me.ask("/api/sign-in", {"phone": phone, "code": codes[0]["parameters"]["code"]})["csrf"]
+            break
+        except (Refused, IndexError):  # the answer was lost with the portal, and the code with it
+            time.sleep(61)
+            me.ask("/api/sign-in/code", {"phone": phone})
+    case = me.ask("/api/cases", {"cabinet": s.cabinet, "service": "residence-certificate"})["id"]
+    path = f"/api/cases/{case}"
+    open_door(me, f"{path}/open", lambda: me.ask(path)["state"] != "awaiting_papers")
+    if me.ask(path)["state"] == "papers_in":
+        me.ask(f"{path}/confirm", {})
+    me.wait(path, ("ready",))
+    while me.ask(path)["state"] == "ready":
+        code = me.ask(f"{path}/code", {})["code"]
+        s.enter(code)
+        time.sleep(4)
+    me.wait(path, ("done",))
+    told = [x["template"] for x in me.ask("/api/inbox")["notices"]].count("ready")
+    left.append((n, told))
+
+
+def worker(p, cabinet, number, took, ended):
+    me = Person(p.origin, f"10.9.0.{number % 250 + 1}", took)
+    while True:
+        try:
+            me.csrf = me.ask("/api/staff/sign-in", {"number": str(number), "password": "a long password", "totp": p.totp_of(str(number))})["csrf"]
+            break
+        except Refused:
+            pass
+    while not ended.is_set():
+        for c in me.ask(f"/api/work?cabinet={cabinet}")["cases"]:
+            path = f"/api/work/{c['id']}"
+            try:
+                if c["state"] in ("submitted", "with_staff"):
+                    me.ask(f"{path}/open", {"size": "S"})
+                elif c["state"] == "returning":
+                    me.ask(f"{path}/confirm", {})
+            except Refused:
+                pass  # somebody stands there, or it has moved on
+        ended.wait(1)
+
+
+def run_portal(report, arguments):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cloud-locker-bench-", dir="/dev/shm"))
+    cabinets, portal = [], None
+    ended, took, left, failed, kills = threading.Event(), [], [], [], 0
+    try:
+        cabinets = list(make_cabinets(arguments.cabinets, folder))
+        portal = Portal(cabinets[0], cabinets=cabinets[1:], http="behind_proxy = true\n", start=False)
+        numbers = range(5000, 5000 + len(cabinets))
+        for number in numbers:
+            portal.add_staff(str(number), "bench", "worker")
+        portal.start()
+        for s in cabinets:
+            portal.wait_online(cabinet=s.cabinet)
+
+        def guarded(what, *args):
+            try:
+                what(*args)
+            except Exception as e:  # noqa: BLE001: told at the end
+                failed.append(f"{what.__name__} {args[0] if isinstance(args[0], int) else ''}: {e!r}")
+
+        staff = [threading.Thread(target=guarded, args=(worker, portal, s.cabinet, n, took, ended), daemon=True) for s, n in zip(cabinets, numbers)]
+        people = [threading.Thread(target=guarded, args=(resident, n, portal, cabinets[n % len(cabinets)], took, left), daemon=True)
+                  for n in range(arguments.residents)]
+        for t in (*staff, *people):
+            t.start()
+        began = time.monotonic()
+        while any(t.is_alive() for t in people):
+            time.sleep(arguments.kill_every or 1)
+            if arguments.kill_every and any(t.is_alive() for t in people):
+                portal.end(signal.SIGKILL)
+                portal.start(online=False)
+                kills += 1
+        took_s = time.monotonic() - began
+        ended.set()
+        for t in staff:
+            t.join(30)
+    finally:
+        ended.set()
+        if portal:
+            portal.end()
+        for s in cabinets:
+            s.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    told = [n for _, n in left]
+    conditions = f"{arguments.residents} residents, {arguments.cabinets} cabinets, " + (f"{kills} kills" if arguments.kill_every else "left alone")
+    report.conditions(f"portal: {conditions}, {took_s:.0f} s; state in memory")
+    report.row("cases done", len(left), "", arguments.residents)
+    report.row("notices 'ready' for each", sum(told), "", arguments.residents)
+    if not arguments.kill_every and took:
+        took.sort()
+        report.row("GET of the API, p99", 1000 * took[int(len(took) * 0.99)], "ms", 50)
+        report.row("GET of the API, p50", 1000 * took[len(took) // 2], "ms", 50)
+    for line in failed:
+        print(f"portal: {line}")
+    if failed or len(left) != arguments.residents or any(n != 1 for n in told):
+        raise RuntimeError("a case is stuck, or a notice was lost or doubled")
