@@ -5,6 +5,7 @@
 
 #include "portal/server/api_views.hpp"
 #include "portal/server/app.hpp"
+#include "portal/server/domain/notices.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -135,6 +136,25 @@ awaitable<http_response> change_catalogue(app& a, call& c) {
     co_return version ? ok(object{{"version", *version}}) : refused(version.error());
 }
 
+awaitable<http_response> templates_now(app& a, call&) {
+    array out;
+    for (const auto& [name, words] : notice_words(a.desk)) {
+        out.push_back(object{{"name", name}, {"title", words.title}, {"zh", words.zh}, {"en", words.en}});
+    }
+    co_return ok(object{{"templates", std::move(out)}});
+}
+
+awaitable<http_response> change_template(app& a, call& c) {
+    transaction t(a.db.sql());
+    const auto done = set_notice_words(a.desk, c.text("name"), {c.text("title"), c.text("zh"), c.text("en")});
+    if (!done) {
+        co_return refused(done.error());
+    }
+    audit(a.desk, c.who(), "notice template changed", c.text("name"));
+    t.commit();
+    co_return ok(object{{"changed", true}});
+}
+
 awaitable<http_response> audit_log(app& a, call&) {
     array out;
     const soci::rowset<soci::row> rows =
@@ -162,6 +182,8 @@ void add_admin_api(app& a) {
     on("POST", "/api/admin/staff/change", change);
     on("GET", "/api/admin/catalogue", catalogue);
     on("POST", "/api/admin/catalogue", change_catalogue);
+    on("GET", "/api/admin/templates", templates_now);
+    on("POST", "/api/admin/templates", change_template);
     on("GET", "/api/admin/audit", audit_log);
 }
 

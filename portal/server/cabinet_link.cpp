@@ -26,7 +26,6 @@ using namespace std::chrono_literals;
 
 constexpr auto answer_within = 12s;  // the cabinet answers an opening within 10
 constexpr std::int64_t command_lives = 8 * second;
-constexpr auto retry_first = 500ms;
 constexpr auto retry_pause = 3s;
 constexpr std::size_t message_bytes = 256 * 1024;
 constexpr std::string_view root = "locker/v1/";

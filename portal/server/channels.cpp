@@ -71,20 +71,23 @@ outgoing_http aliyun(const channel_settings& to, const notice& n, const std::str
     for (const auto& [key, value] : n.parameters) {
         parameters[key] = text_of(value);
     }
-    const std::map<std::string, std::string> all{
-        {"AccessKeyId", to.account},
-        {"Action", "SendSms"},
-        {"Format", "JSON"},
-        {"OutId", n.idempotency_key()},
-        {"PhoneNumbers", phone.starts_with("+86") ? phone.substr(3) : phone.substr(1)},
-        {"SignName", to.sign_name},
-        {"SignatureMethod", "HMAC-SHA1"},
-        {"SignatureNonce", nonce},
-        {"SignatureVersion", "1.0"},
-        {"TemplateCode", id},
-        {"TemplateParam", serialize(parameters)},
-        {"Timestamp", seconds_utc(now_ms)},
-        {"Version", "2017-05-25"}};
+    std::map<std::string, std::string> all{{"AccessKeyId", to.account},        {"Format", "JSON"},
+                                           {"OutId", n.idempotency_key()},     {"SignatureMethod", "HMAC-SHA1"},
+                                           {"SignatureNonce", nonce},          {"SignatureVersion", "1.0"},
+                                           {"Timestamp", seconds_utc(now_ms)}, {"Version", "2017-05-25"}};
+    const std::string national = phone.starts_with("+86") ? phone.substr(3) : phone.substr(1);
+    if (to.kind == channel_kind::voice_aliyun) {
+        all.insert({{"Action", "SingleCallByTts"},
+                    {"CalledNumber", national},
+                    {"TtsCode", id},
+                    {"TtsParam", serialize(parameters)}});
+    } else {
+        all.insert({{"Action", "SendSms"},
+                    {"PhoneNumbers", national},
+                    {"SignName", to.sign_name},
+                    {"TemplateCode", id},
+                    {"TemplateParam", serialize(parameters)}});
+    }
     std::string query;
     for (const auto& [key, value] : all) {
         query += (query.empty() ? "" : "&") + percent_encoded(key) + "=" + percent_encoded(value);
@@ -234,9 +237,9 @@ delivery send_mail(const channel_settings& by, const notice& n, std::int64_t now
 
 std::optional<outgoing_http> request_for(const channel_settings& to, const notice& n, const std::string& phone,
                                          std::int64_t now_ms, const std::string& nonce) {
-    const bool sms = to.kind == channel_kind::sms_aliyun || to.kind == channel_kind::sms_tencent;
+    const bool by_template = to.kind != channel_kind::webhook && to.kind != channel_kind::wecom;
     const auto* id = gateway_template(to, n);
-    if (sms && (phone.empty() || id == nullptr)) {
+    if (by_template && (phone.empty() || id == nullptr)) {
         return std::nullopt;
     }
     switch (to.kind) {
@@ -245,6 +248,7 @@ std::optional<outgoing_http> request_for(const channel_settings& to, const notic
         case channel_kind::wecom:
             return wecom(to, n);
         case channel_kind::sms_aliyun:
+        case channel_kind::voice_aliyun:
             return aliyun(to, n, phone, *id, now_ms, nonce);
         case channel_kind::sms_tencent:
             return tencent(to, n, phone, *id, now_ms);
@@ -281,7 +285,7 @@ delivery judged(const channel_settings& to, long status, const std::string& body
                : code != nullptr && *code == too_often ? delivery::later
                                                        : delivery::refused;
     }
-    if (to.kind == channel_kind::sms_aliyun) {
+    if (to.kind == channel_kind::sms_aliyun || to.kind == channel_kind::voice_aliyun) {
         const auto code = word(*o, "Code");
         return code == "OK" ? delivery::taken
                : code.starts_with("isv.BUSINESS_LIMIT") || code.starts_with("isp.") || code == "Throttling"

@@ -1,6 +1,6 @@
-// Ways to a person: SMS by an HTTP gateway (signed as two large Chinese ones want it), webhook, WeCom group robot,
-// SMTP. A channel takes a notice, refuses it for good, or is to be tried again; what it was told twice it can tell by
-// its key.
+// Ways to a person: SMS and voice by an HTTP gateway (signed as two large Chinese ones want it), webhook, WeCom group
+// robot, SMTP. A channel takes a notice, refuses it for good, or is to be tried again; what it was told twice it can
+// tell by its key.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,7 +14,7 @@
 
 namespace locker::portal {
 
-enum class channel_kind : std::uint8_t { webhook, wecom, sms_aliyun, sms_tencent, smtp };
+enum class channel_kind : std::uint8_t { webhook, wecom, sms_aliyun, sms_tencent, voice_aliyun, smtp };
 
 struct channel_settings {
     std::string name;

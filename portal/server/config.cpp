@@ -147,10 +147,12 @@ private:
                 s.wrong("name", "1 to 64 of A-Z a-z 0-9 _ -, each once, not inbox, is wanted");
             }
             const auto kind =
-                s.choice("kind", {"webhook", "wecom", "sms-aliyun", "sms-tencent", "smtp"}, true).value_or(0);
+                s.choice("kind", {"webhook", "wecom", "sms-aliyun", "sms-tencent", "voice-aliyun", "smtp"}, true)
+                    .value_or(0);
             c.kind = static_cast<channel_kind>(kind);
             c.url = s.text("url", true, 1024).value_or("");
-            const bool sms = c.kind == channel_kind::sms_aliyun || c.kind == channel_kind::sms_tencent;
+            const bool voice = c.kind == channel_kind::voice_aliyun;
+            const bool sms = c.kind == channel_kind::sms_aliyun || c.kind == channel_kind::sms_tencent || voice;
             const bool mail = c.kind == channel_kind::smtp;
             const bool fits = mail ? c.url.starts_with("smtp://") || c.url.starts_with("smtps://")
                                    : c.url.starts_with("https://") || c.url.starts_with("http://127.0.0.1");
@@ -161,7 +163,7 @@ private:
             c.secret = secret(s, "secret_file", sms);
             c.account = s.text("account", sms).value_or("");
             if (sms) {
-                c.sign_name = s.text("sign_name", true).value_or("");
+                c.sign_name = s.text("sign_name", !voice).value_or("");
                 for (const auto& [name, words] : notice_templates()) {
                     if (const auto id = s.text("template_" + name, false)) {
                         c.templates.emplace_back(name, *id);

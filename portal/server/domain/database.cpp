@@ -48,6 +48,7 @@ const std::vector<std::vector<std::string_view>>& migrations() {
          "CREATE INDEX notices_of_recipient ON notices (recipient, id)",
          "CREATE TABLE audit (n BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, whom "
          "TEXT NOT NULL)"},
+        {"CREATE TABLE notice_words (name TEXT PRIMARY KEY, title TEXT NOT NULL, zh TEXT NOT NULL, en TEXT NOT NULL)"},
     };
     return all;
 }

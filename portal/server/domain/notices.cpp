@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 namespace locker::portal {
 namespace {
@@ -31,6 +32,16 @@ std::int64_t time_of_day(const std::string& text) {
     return text.size() == 5 ? (std::stoi(text.substr(0, 2)) * 60 + std::stoi(text.substr(3))) * minute : 0;
 }
 
+// The {…} of a text.
+std::set<std::string> parameters_of(std::string_view words) {
+    std::set<std::string> out;
+    for (auto at = words.find('{'); at != std::string_view::npos; at = words.find('{', at + 1)) {
+        const auto end = words.find('}', at);
+        out.emplace(words.substr(at + 1, end == std::string_view::npos ? end : end - at - 1));
+    }
+    return out;
+}
+
 notice notice_of(office& o, const soci::row& r) {
     notice n;
     n.id = r.get<long long>(0);
@@ -41,7 +52,8 @@ notice notice_of(office& o, const soci::row& r) {
     n.parameters = content ? boost::json::parse(*content).as_object() : boost::json::object{};
     n.attempts = r.get<int>(5);
     n.created_ms = r.get<long long>(6);
-    const auto& words = notice_templates().at(n.template_name);
+    const auto all = notice_words(o);
+    const auto& words = all.at(n.template_name);
     n.title = words.title;
     n.text = filled(words.zh, n.parameters) + "\n" + filled(words.en, n.parameters);
     return n;
@@ -51,8 +63,43 @@ constexpr const char* columns = "id, recipient, channel, template, content, atte
 
 }  // namespace
 
-const std::map<std::string, notice_template, std::less<>>& notice_templates() {
-    static const std::map<std::string, notice_template, std::less<>> all{
+templates notice_words(office& o) {
+    templates out = notice_templates();
+    const soci::rowset<soci::row> rows = (o.db.sql().prepare << "SELECT name, title, zh, en FROM notice_words");
+    for (const auto& r : rows) {
+        if (const auto at = out.find(r.get<std::string>(0)); at != out.end()) {
+            at->second = {r.get<std::string>(1), r.get<std::string>(2), r.get<std::string>(3)};
+        }
+    }
+    return out;
+}
+
+result<void> set_notice_words(office& o, const std::string& name, const notice_template& words) {
+    const auto shipped = notice_templates().find(name);
+    constexpr std::size_t most = 300;
+    if (shipped == notice_templates().end() || words.title.empty() || words.zh.empty() || words.en.empty() ||
+        words.title.size() > most || words.zh.size() > most || words.en.size() > most) {
+        return problem{400, "malformed",
+                       "模板不完整或太长。 A template has a title and both languages, at most 300 bytes each."};
+    }
+    auto known = parameters_of(shipped->second.zh);
+    known.merge(parameters_of(shipped->second.en));
+    for (const auto& text : {words.zh, words.en}) {
+        for (const auto& p : parameters_of(text)) {
+            if (known.count(p) == 0) {
+                return problem{400, "malformed",
+                               "模板没有参数 {" + p + "}。 This template knows no parameter {" + p + "}."};
+            }
+        }
+    }
+    o.db.sql() << "DELETE FROM notice_words WHERE name = :n", soci::use(name);
+    o.db.sql() << "INSERT INTO notice_words (name, title, zh, en) VALUES (:n, :t, :z, :e)", soci::use(name),
+        soci::use(words.title), soci::use(words.zh), soci::use(words.en);
+    return {};
+}
+
+const templates& notice_templates() {
+    static const templates all{
         {"sign_in",
          {"验证码", "验证码 {code}，5 分钟内有效，请勿告诉他人。",
           "Your code is {code}, good for 5 minutes. Tell nobody."}},

@@ -19,7 +19,12 @@ struct notice_template {
     std::string zh;
     std::string en;
 };
-[[nodiscard]] const std::map<std::string, notice_template, std::less<>>& notice_templates();
+using templates = std::map<std::string, notice_template, std::less<>>;
+// As they are shipped; and with what the office has put in their place.
+[[nodiscard]] const templates& notice_templates();
+[[nodiscard]] templates notice_words(office& o);
+// Errors: malformed (a name that is none, a parameter that the shipped one lacks).
+[[nodiscard]] result<void> set_notice_words(office& o, const std::string& name, const notice_template& words);
 
 struct notice {
     std::int64_t id = 0;

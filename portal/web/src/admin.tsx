@@ -73,7 +73,34 @@ function Catalogue() {
         <Field label={`TOML · ${t("version")} ${now?.version ?? 0}`} value={text} onValue={setText} multiline />
         <Trouble what={deed.trouble} />
         <button disabled={deed.busy || text === now?.toml}>{t("save")}</button>
+        <div class="field"><label for="csv">{t("importCsv")}</label>
+          <input id="csv" type="file" accept=".csv,text/csv" onChange={(e) => { const file = (e.target as HTMLInputElement).files?.[0]; if (file) void deed.run(async () => { await post("/api/admin/catalogue", { csv: await file.text() }); load(); }); }} /></div>
       </form>
+    </section>
+  );
+}
+
+interface Template { name: string; title: string; zh: string; en: string }
+
+function Templates() {
+  const t = useWords();
+  const [list, setList] = useState<Template[]>([]);
+  const [open, setOpen] = useState<Template | null>(null);
+  const deed = useDeed();
+  const load = () => { get<{ templates: Template[] }>("/api/admin/templates").then((r) => setList(r.templates), () => undefined); };
+  useEffect(load, []);
+  return (
+    <section><h2>{t("templates")}</h2>
+      <ul class="list">{list.map((one) => <li class="card" key={one.name}>
+        <h3><button type="button" class="row" aria-expanded={open?.name === one.name} onClick={() => setOpen(open?.name === one.name ? null : one)}>{one.title}</button></h3>
+        {open?.name === one.name && <form onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { await post("/api/admin/templates", open); setOpen(null); load(); }); }}>
+          <Field label={t("name")} value={open.title} onValue={(title) => setOpen({ ...open, title })} />
+          <Field label="中文" value={open.zh} onValue={(zh) => setOpen({ ...open, zh })} multiline />
+          <Field label="English" value={open.en} onValue={(en) => setOpen({ ...open, en })} multiline />
+          <Trouble what={deed.trouble} />
+          <button disabled={deed.busy}>{t("save")}</button>
+        </form>}
+      </li>)}</ul>
     </section>
   );
 }
@@ -92,5 +119,5 @@ function Audit() {
 
 export function Admin() {
   const t = useWords();
-  return <><Heading>{t("admin")}</Heading><Cabinets /><People /><Catalogue /><Audit /></>;
+  return <><Heading>{t("admin")}</Heading><Cabinets /><People /><Catalogue /><Templates /><Audit /></>;
 }

@@ -113,6 +113,8 @@ export const words = {
   totpSecret: w("动态码密钥（只显示一次）", "Authenticator key (shown once)"),
   catalogue: w("事项目录", "Catalogue"),
   version: w("版本", "Version"),
+  templates: w("通知模板", "Notice templates"),
+  importCsv: w("从表格导入（CSV）", "Import a spreadsheet (CSV)"),
   audit: w("访问记录", "Access log"),
 } as const;
 

@@ -101,17 +101,17 @@ TEST_CASE("whoever holds a compartment finishes there first; a reservation that 
     service other;
     other.id = "s2";
     other.name = other.name_en = "other";
-    auto second = *begin_case(b.desk, person, "c1", other, 1);
-    const auto held = plan_door(b.desk, second, {"S", false, false, person});
+    auto another = *begin_case(b.desk, person, "c1", other, 1);
+    const auto held = plan_door(b.desk, another, {"S", false, false, person});
     REQUIRE_FALSE(held.has_value());
     CHECK(held.error().code == "busy");
     first = b.reload(first);
     CHECK(plan_door(b.desk, first, {"S", false, false, person})->deposit.id == dep);  // the same door again
     (void)b.event("deposit.expired", {{"deposit", dep}, {"kind", "intake"}, {"compartment", 3}});
-    CHECK(plan_door(b.desk, second, {"S", false, false, person}).has_value());
+    CHECK(plan_door(b.desk, another, {"S", false, false, person}).has_value());
     first = b.reload(first);
     CHECK(plan_door(b.desk, first, {"S", false, false, person})->deposit.id != dep);  // an id is never used again
-    CHECK(begin_case(b.desk, person, "c1", other, 1)->id == second.id);               // tapped twice
+    CHECK(begin_case(b.desk, person, "c1", other, 1)->id == another.id);              // tapped twice
 }
 
 TEST_CASE("\"documents deposited\" is tapped before the door's closing was told, and once") {

@@ -76,6 +76,16 @@ TEST_CASE("what can wait waits for the morning; what is urgent does not") {
     CHECK(next_notice(b.desk, "sms")->template_name == "overdue");
 }
 
+TEST_CASE("the office's words take the place of ours, with the same parameters") {
+    bench b;
+    tell(b.desk, {"c1/1", "p1", {"sms"}, "overdue", {{"door", 3}, {"place", "北门"}}, true});
+    REQUIRE(set_notice_words(b.desk, "overdue", {"取件", "{door} 号柜等您。", "Door {door} waits."}));
+    CHECK(next_notice(b.desk, "sms")->text == "3 号柜等您。\nDoor 3 waits.");
+    CHECK_FALSE(set_notice_words(b.desk, "overdue", {"取件", "{code}", "x"}));
+    CHECK_FALSE(set_notice_words(b.desk, "overdue", {"", "x", "x"}));
+    CHECK_FALSE(set_notice_words(b.desk, "nonsense", {"x", "x", "x"}));
+}
+
 TEST_CASE("SMS as two gateways want it signed") {
     channel_settings a;
     a.kind = channel_kind::sms_aliyun;
@@ -103,6 +113,11 @@ TEST_CASE("SMS as two gateways want it signed") {
     CHECK(judged(a, 503, "") == delivery::later);
     CHECK(judged(a, 200, "<html>") == delivery::later);
 
+    channel_settings v = a;
+    v.kind = channel_kind::voice_aliyun;
+    CHECK(request_for(v, ready(), "+8613800138000", 0, "n")->body.find("CalledNumber=13800138000") !=
+          std::string::npos);
+    CHECK(request_for(v, ready(), "+8613800138000", 0, "n")->body.find("TtsCode=SMS_1") != std::string::npos);
     channel_settings t = a;
     t.kind = channel_kind::sms_tencent;
     t.url = "https://sms.tencentcloudapi.com";
