@@ -193,7 +193,7 @@ int log_print(const options& o, const log_options& l, row_form form) {
 std::string unknown_command(const CLI::App& app, int argc, char** argv) {
     const CLI::App* at = &app;
     for (int i = 1; i < argc; ++i) {
-        const std::string word = argv[i];
+        std::string word = argv[i];
         const auto* option = word.starts_with("-") ? at->get_option_no_throw(word) : nullptr;
         if (word.starts_with("-")) {
             i += option != nullptr && option->get_items_expected_max() > 0 ? 1 : 0;

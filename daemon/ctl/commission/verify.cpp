@@ -13,8 +13,6 @@
 namespace locker {
 namespace {
 
-using boost::json::object;
-
 constexpr std::int64_t shut_within_ms = 120'000;
 
 // What the doors say of themselves, by number.
@@ -38,7 +36,7 @@ std::map<int, door_now> doors_now(const std::string& socket) {
         const std::string name(alarm.as_string());
         constexpr std::string_view forced = "forced/";
         if (name.starts_with(forced)) {
-            out[std::atoi(name.c_str() + forced.size())].forced = true;
+            out[static_cast<int>(std::strtol(name.c_str() + forced.size(), nullptr, 10))].forced = true;
         }
     }
     return out;

@@ -85,6 +85,7 @@ std::vector<moved_input> what_moved(const std::vector<std::uint32_t>& rest, cons
         }
     }
     std::vector<moved_input> out;
+    out.reserve(inputs.size());
     for (const auto& [where, one] : inputs) {
         out.push_back({where, bit(rest.at(where.board), where.channel), one.first, one.last - one.first});
     }

@@ -23,7 +23,8 @@ struct found_board {
 struct board_channel {
     std::size_t board = 0;  // index
     int channel = 0;        // from 0
-    auto operator<=>(const board_channel&) const = default;
+    auto operator<=>(const board_channel&) const =
+        default;  // NOLINT(modernize-use-nullptr): its own code, by the check
 };
 
 // All inputs of one board, as read once.
