@@ -61,10 +61,9 @@ result<door_plan> plan_for(app& a, case_record& c, const call& by) {
     const auto* service = find(a.catalogue().list, c.service);
     const auto usual = service != nullptr ? service->size : box_size::small;
     transaction t(a.db.sql());
-    const auto plan =
-        plan_door(a.desk, c,
-                  {std::string(name(size.value_or(usual))), by.flag("accessible"), !by.staff.number.empty(),
-                   by.staff.number.empty() ? by.person : "g-" + by.staff.number});
+    auto plan = plan_door(a.desk, c,
+                          {std::string(name(size.value_or(usual))), by.flag("accessible"), !by.staff.number.empty(),
+                           by.staff.number.empty() ? by.person : "g-" + by.staff.number});
     if (plan) {
         audit(a.desk, by.who(), "door " + plan->act, c.person);
         t.commit();

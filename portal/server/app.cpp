@@ -23,7 +23,7 @@ constexpr auto nothrow = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 
-app::app(portal_settings given, sources from)
+app::app(portal_settings given, const sources& from)
     : settings(std::move(given)),
       db(settings.database),
       safe(settings.data_key, from),

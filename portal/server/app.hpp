@@ -31,7 +31,7 @@ struct catalogue_now {
 class app {
 public:
     // Throws when the database, the address or the broker's client cannot be had.
-    app(portal_settings given, sources from);
+    app(portal_settings given, const sources& from);
     ~app();
 
     // Until SIGTERM or SIGINT.

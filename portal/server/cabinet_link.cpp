@@ -163,7 +163,7 @@ void cabinet_link::arrived(const broker_message& m) {
     } else if (below == "cabinet" && o != nullptr) {
         now.facts = *o;
     } else if (below.starts_with("compartment/")) {
-        const int n = std::atoi(std::string(below.substr(12)).c_str());
+        const auto n = static_cast<int>(std::strtol(std::string(below.substr(12)).c_str(), nullptr, 10));
         if (o != nullptr && n >= 1 && n <= limits::compartment_max) {
             now.compartments[n] = *o;
         }

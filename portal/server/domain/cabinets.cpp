@@ -74,10 +74,9 @@ secret256 key_of(office& o, const std::string& cabinet) {
         throw std::runtime_error("the key of cabinet " + cabinet +
                                  " cannot be opened: [keys] data is not the one it was sealed with");
     }
-    const secret256 out(*key);
-    wipe(*bytes);
     wipe({reinterpret_cast<std::uint8_t*>(hex->data()), hex->size()});
-    return out;
+    wipe(*bytes);
+    return secret256(*key);
 }
 
 boost::json::object provisioning(office& o, const cabinet_record& what, const broker_account& broker) {

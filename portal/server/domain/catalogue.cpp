@@ -149,7 +149,7 @@ std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::str
         if (!r[4].empty() && (error != std::errc{} || end != r[4].data() + r[4].size())) {
             errors.push_back({at, "days", fmt::format("\"{}\": a number is wanted", r[4])});
         }
-        if (r[7] != "" && r[7] != "yes" && r[7] != "no") {
+        if (!r[7].empty() && r[7] != "yes" && r[7] != "no") {
             errors.push_back({at, "original", fmt::format("\"{}\": yes or no is wanted", r[7])});
         }
         if (r[0] != id) {

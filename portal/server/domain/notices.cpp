@@ -1,5 +1,7 @@
 #include "portal/server/domain/notices.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <set>
@@ -88,7 +90,7 @@ result<void> set_notice_words(office& o, const std::string& name, const notice_t
         for (const auto& p : parameters_of(text)) {
             if (known.count(p) == 0) {
                 return problem{400, "malformed",
-                               "模板没有参数 {" + p + "}。 This template knows no parameter {" + p + "}."};
+                               fmt::format("模板没有参数 {{{0}}}。 This template knows no parameter {{{0}}}.", p)};
             }
         }
     }
