@@ -22,6 +22,9 @@ using boost::json::object;
 constexpr std::string_view form = "cloud-locker-provisioning/1";
 
 std::string text(const object& o, std::string_view member, std::size_t most = limits::text_bytes) {
+    if (const auto* v = o.if_contains(member); v != nullptr && v->is_string() && v->get_string().empty()) {
+        return "";
+    }
     const auto read = optional_text(o, member, most);
     if (!read) {
         throw std::runtime_error("the bundle: " + read.error().detail);
@@ -71,31 +74,32 @@ int provision(const std::string& bundle, const std::string& folder) {
     if (const auto good = parse_key_ring(ring); !good) {
         throw std::runtime_error("the bundle: " + good.error().detail);
     }
-    const fs::path to(folder);
-    const fs::path keys = to / "keys";
-    const fs::path config = to / "lockerd.toml";
+    const fs::path keys = fs::path(folder) / "keys";
+    const fs::path config = fs::path(folder) / "lockerd.toml";
     for (const auto& path : {config, keys / "cabinet.key", keys / "issuers.json", keys / "broker.password"}) {
         if (fs::exists(path)) {
             throw std::runtime_error(path.string() + " exists already: nothing is overwritten, nothing was written");
         }
     }
+    // All of it is read before anything is written.
+    const auto user = text(broker, "username");
+    const auto password = text(broker, "password");
+    const std::string account =
+        user.empty() ? "" : fmt::format("username = {}\npassword_file = \"keys/broker.password\"\n", quoted(user));
+    const std::string toml = fmt::format(
+        "[cabinet]\nid = {}\nname = {}\nplace = {}\nhelp = {}\n\n[state]\nfolder = "
+        "\"/var/lib/lockerd\"\ncontrol_socket = \"/run/lockerd/control.sock\"\n\n[keys]\ncabinet = "
+        "\"keys/cabinet.key\"\nissuers = \"keys/issuers.json\"\n\n[mqtt]\nuri = {}\n{}",
+        quoted(text(cabinet, "id")), quoted(text(cabinet, "name")), quoted(text(cabinet, "place")),
+        quoted(text(cabinet, "help")), quoted(text(broker, "uri", 1024)), account);
     fs::create_directories(keys);
     fs::permissions(keys, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
     write_new_file((keys / "cabinet.key").string(), key + "\n", 0600);
     write_new_file((keys / "issuers.json").string(), ring + "\n", 0644);
-    std::string account;
-    if (const auto user = text(broker, "username"); !user.empty()) {
-        write_new_file((keys / "broker.password").string(), text(broker, "password") + "\n", 0600);
-        account = fmt::format("username = {}\npassword_file = \"keys/broker.password\"\n", quoted(user));
+    if (!user.empty()) {
+        write_new_file((keys / "broker.password").string(), password + "\n", 0600);
     }
-    write_new_file(
-        config.string(),
-        fmt::format("[cabinet]\nid = {}\nname = {}\nplace = {}\nhelp = {}\n\n[state]\nfolder = "
-                    "\"/var/lib/lockerd\"\ncontrol_socket = \"/run/lockerd/control.sock\"\n\n[keys]\ncabinet = "
-                    "\"keys/cabinet.key\"\nissuers = \"keys/issuers.json\"\n\n[mqtt]\nuri = {}\n{}",
-                    quoted(text(cabinet, "id")), quoted(text(cabinet, "name")), quoted(text(cabinet, "place")),
-                    quoted(text(cabinet, "help")), quoted(text(broker, "uri", 1024)), account),
-        0644);
+    write_new_file(config.string(), toml, 0644);
     std::cout << fmt::format(
         "{0} is written, with keys in {1}. Next: lockerctl commission --config {0} --device /dev/serial/by-id/…\n"
         "Delete the bundle: it holds the cabinet's key.\n",

@@ -45,14 +45,10 @@ awaitable<http_response> enrol(app& a, call& c) {
     broker.username = "cabinet-" + what.id;
     broker.password = a.safe.token(18);
     auto bundle = provisioning(a.desk, what, broker);
-    co_return ok(
-        object{{"bundle", std::move(bundle)},
-               {"broker_account",
-                fmt::format("mosquitto_passwd -b /etc/mosquitto/passwd {} '{}'", broker.username, broker.password)},
-               {"acl", fmt::format("user {0}\ntopic write locker/v1/{1}/#\ntopic read locker/v1/{1}/command/#\ntopic "
-                                   "read locker/v1/{1}/status\ntopic read locker/v1/{1}/alarm/#\n",
-                                   broker.username, what.id)}},
-        201);
+    co_return ok(object{{"bundle", std::move(bundle)},
+                        {"broker_account", broker_account_command(broker)},
+                        {"acl", broker_acl(broker, what.id)}},
+                 201);
 }
 
 object shown(const staff_account& s) {
@@ -64,8 +60,19 @@ object shown(const staff_account& s) {
         {"number", s.number}, {"name", s.name}, {"role", s.role}, {"cabinets", std::move(list)}, {"active", s.active}};
 }
 
-staff_account account_in(const call& c) {
-    return {c.text("number"), c.text("name"), c.text("role"), c.texts("cabinets"), !c.flag("suspended")};
+// What is left out stays as it was; a list that is none is no list of all. Errors: malformed.
+result<staff_account> account_in(const call& c, const std::optional<staff_account>& before) {
+    const auto* cabinets = c.body.if_contains("cabinets");
+    if (cabinets != nullptr && !cabinets->is_array()) {
+        return problem{400, "malformed", "cabinets 应为列表。 cabinets: a list is wanted."};
+    }
+    staff_account out = before.value_or(staff_account{});
+    out.number = c.text("number");
+    out.name = c.body.contains("name") ? c.text("name") : out.name;
+    out.role = c.body.contains("role") ? c.text("role") : out.role;
+    out.cabinets = cabinets != nullptr ? c.texts("cabinets") : out.cabinets;
+    out.active = c.body.contains("suspended") ? !c.flag("suspended") : out.active;
+    return out;
 }
 
 awaitable<http_response> staff_list(app& a, call&) {
@@ -83,8 +90,12 @@ awaitable<http_response> add(app& a, call& c) {
     }
     auto hashing = [&a, password] { return a.safe.hash_password(password); };
     const auto hash = co_await a.off_thread(std::move(hashing));
+    const auto account = account_in(c, std::nullopt);
+    if (!account) {
+        co_return refused(account.error());
+    }
     transaction t(a.db.sql());
-    const auto secret = add_staff(a.desk, {account_in(c), hash});
+    const auto secret = add_staff(a.desk, {*account, hash});
     if (!secret) {
         co_return refused(secret.error());
     }
@@ -99,8 +110,12 @@ awaitable<http_response> add(app& a, call& c) {
 }
 
 awaitable<http_response> change(app& a, call& c) {
+    const auto account = account_in(c, find_staff(a.desk, c.text("number")));
+    if (!account) {
+        co_return refused(account.error());
+    }
     transaction t(a.db.sql());
-    const auto done = change_staff(a.desk, account_in(c));
+    const auto done = change_staff(a.desk, *account);
     if (!done) {
         co_return refused(done.error());
     }

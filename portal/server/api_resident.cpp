@@ -21,8 +21,8 @@ constexpr bucket_rule codes_of_address{20, 3 * minute};  // an office shares an 
 constexpr bucket_rule sign_ins_of_address{30, minute};
 constexpr bucket_rule doors_of_person{10, 30 * second};
 constexpr bucket_rule doors_of_cabinet{30, 2 * second};
+constexpr bucket_rule delegates_of_person{5, 10 * minute};
 constexpr bucket_rule new_codes_of_person{10, 5 * minute};
-constexpr std::int64_t slip_life_s = 10 * 60;  // a QR code for the scanner, when the cabinet is offline
 
 const problem no_case{404, "unknown_case", "没有此事项。 There is no such case of yours."};
 const problem too_often{429, "too_many", "操作太频繁，请稍后再试。 Too often; try again in a while."};
@@ -71,8 +71,9 @@ awaitable<http_response> send_code(app& a, call& c) {
         co_return refused(code.error());
     }
     const auto person = person_of(a.desk, *phone);
-    tell(a.desk,
-         {"sign-in/" + a.safe.token(9), person, a.desk.by.resident_channels, "sign_in", {{"code", *code}}, true});
+    auto channels = a.desk.by.resident_channels;
+    std::erase_if(channels, [&a](const auto& name) { return name == "inbox" && !a.settings.trial; });
+    tell(a.desk, {"sign-in/" + a.safe.token(9), person, channels, "sign_in", {{"code", *code}}, true});
     t.commit();
     co_return ok(object{{"sent", true}, {"to", masked(*phone)}});
 }
@@ -237,25 +238,38 @@ awaitable<http_response> code(app& a, call& c) {
     co_return ok(object{{"code", *digits}, {"door", d->compartment}, {"qr", qr_svg(*digits)}});
 }
 
-// A phone was lost: every code that was shown so far ends.
-awaitable<http_response> revoke(app& a, call& c) {
-    auto found = own_case(a, c);
-    auto d = found ? find_deposit(a.desk, found->deposit) : std::nullopt;
-    if (!found || !is_owner(*found, c.person) || !d || !stored(*d)) {
-        co_return refused(no_case);
+// Ends every code that was shown so far, at the cabinet and here. Nothing: it is done, or there was none.
+awaitable<std::optional<problem>> end_codes(app& a, case_record c) {
+    auto d = find_deposit(a.desk, c.deposit);
+    if (!d || !stored(*d) || d->latest_issue < d->first_issue) {
+        co_return std::nullopt;
     }
-    const auto first_good = std::max(d->first_issue, d->latest_issue + 1);
+    const auto first_good = d->latest_issue + 1;
     object claims{{"dep", d->id}, {"issue_min", first_good}};
-    const auto said = co_await a.link.open(found->cabinet, "revoke", std::move(claims));
+    const auto said = co_await a.link.open(c.cabinet, "revoke", std::move(claims));
     if (!said) {
-        co_return refused(said.error());
+        co_return said.error();
     }
     transaction t(a.db.sql());
     d = find_deposit(a.desk, d->id);  // events may have come meanwhile
     d->first_issue = std::max(d->first_issue, first_good);
     save(a.desk, *d);
-    audit(a.desk, c.person, "pickup codes revoked", found->person);
+    audit(a.desk, c.person, "pickup codes revoked", c.person);
     t.commit();
+    co_return std::nullopt;
+}
+
+// A phone was lost: what it shows and whoever is signed in on it ends.
+awaitable<http_response> revoke(app& a, call& c) {
+    auto found = own_case(a, c);
+    if (!found || !is_owner(*found, c.person)) {
+        co_return refused(no_case);
+    }
+    a.routes.end_other_sessions(c.request, "resident", c.person);
+    const auto why = co_await end_codes(a, *found);
+    if (why) {
+        co_return refused(*why);
+    }
     co_return ok(object{{"revoked", true}});
 }
 
@@ -269,6 +283,16 @@ awaitable<http_response> delegate(app& a, call& c) {
     const auto phone = !said ? std::nullopt : given.empty() ? std::optional<std::string>("") : phone_number(given);
     if (!phone) {
         co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
+    }
+    if (!a.limits.take("delegate/" + c.person, delegates_of_person, a.desk.now())) {
+        co_return refused(too_often);
+    }
+    if (!found->delegate.empty()) {  // what they were shown ends with their leave
+        const auto why = co_await end_codes(a, *found);
+        if (why) {
+            co_return refused(*why);
+        }
+        found = find_case(a.desk, found->id);
     }
     transaction t(a.db.sql());
     const auto done = set_delegate(a.desk, *found, *phone);

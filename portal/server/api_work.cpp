@@ -9,6 +9,7 @@
 #include "portal/server/domain/people.hpp"
 #include "portal/server/qr.hpp"
 #include "protocol/code.hpp"
+#include "protocol/staff.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -18,9 +19,9 @@ using boost::asio::awaitable;
 using boost::json::array;
 using boost::json::object;
 
-constexpr bucket_rule sign_ins_of_number{10, 6 * minute};
+constexpr bucket_rule sign_ins_of_number{10, 6 * minute};  // from one address
+constexpr bucket_rule sign_ins_from_anywhere{60, minute};  // a stranger does not lock a colleague out so soon
 constexpr bucket_rule sign_ins_of_address{40, minute};
-constexpr std::int64_t slip_life_s = 10 * 60;
 
 const problem no_case{404, "unknown_case", "没有此事项。 There is no such case."};
 const problem wrong_sign_in{403, "wrong_code", "工号、密码或动态码不对。 Number, password or code is wrong."};
@@ -42,7 +43,12 @@ object view(app& a, const case_record& c) {
 awaitable<http_response> sign_in(app& a, call& c) {
     const auto number = c.text("number");
     const auto now = a.desk.now();
-    if (!a.limits.take("staff/" + number, sign_ins_of_number, now) ||
+    if (!is_staff_number(number) || c.text("password").size() > 200) {
+        co_return refused(wrong_sign_in);
+    }
+    const auto mine = "staff/" + number + "/" + c.request.address;
+    if (!a.limits.take(mine, sign_ins_of_number, now) ||
+        !a.limits.take("staff/" + number, sign_ins_from_anywhere, now) ||
         !a.limits.take("staff-address/" + c.request.address, sign_ins_of_address, now)) {
         co_return refused({429, "too_many", "尝试次数太多，请稍后再试。 Too many tries; wait a while."});
     }
@@ -56,6 +62,7 @@ awaitable<http_response> sign_in(app& a, call& c) {
         t.commit();
         co_return refused(wrong_sign_in);
     }
+    a.limits.give_back(mine, sign_ins_of_number);
     const auto s = a.routes.begin_session("staff", number);
     audit(a.desk, "staff:" + number, "signed in", "");
     t.commit();
@@ -129,7 +136,7 @@ awaitable<http_response> one_case(app& a, call& c) {
     if (!found) {
         co_return refused(no_case);
     }
-    audit(a.desk, c.who(), "case looked at", found->person);
+    audit_once(a.desk, c.who(), "case looked at", found->person, 15 * minute);
     co_return ok(view(a, *found));
 }
 

@@ -74,8 +74,21 @@ void app::run() {
 // One channel's notices, one after the other: their order is kept.
 asio::awaitable<void> app::deliver(const channel_settings& channel) {
     const auto woken = live.watch({"notices/" + channel.name});
+    int failures = 0;  // of the storage, in a row
     for (;;) {
-        const auto n = next_notice(desk, channel.name);
+        if (failures > 0) {
+            asio::steady_timer pause(io, std::chrono::seconds(std::min(failures, 30)));
+            co_await pause.async_wait(nothrow);
+        }
+        std::optional<notice> n;
+        try {
+            n = next_notice(desk, channel.name);
+            failures = 0;
+        } catch (const soci::soci_error& e) {
+            ++failures;
+            spdlog::error("event=notices_wait channel={} why={}", channel.name, e.get_error_message());
+            continue;
+        }
         if (!n) {
             const auto due = next_due(desk, channel.name);
             const auto pause =
@@ -88,7 +101,12 @@ asio::awaitable<void> app::deliver(const channel_settings& channel) {
         const std::int64_t now = desk.now();
         auto sending = [&] { return send(channel, *n, phone, now, nonce); };
         const auto how = co_await off_thread(sending);
-        settled(desk, *n, how);
+        try {
+            settled(desk, *n, how);
+        } catch (const soci::soci_error& e) {  // it is told again, by the same key
+            ++failures;
+            spdlog::error("event=notice_not_noted channel={} why={}", channel.name, e.get_error_message());
+        }
         if (how != delivery::taken) {
             spdlog::warn("event=notice_not_taken channel={} template={} attempt={} {}", channel.name, n->template_name,
                          n->attempts + 1, how == delivery::refused ? "refused" : "later");

@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 constexpr auto answer_within = 12s;  // the cabinet answers an opening within 10
 constexpr std::int64_t command_lives = 8 * second;
 constexpr auto retry_pause = 3s;
+constexpr auto sweep_every = 60s;
 constexpr std::size_t message_bytes = 256 * 1024;
 constexpr std::string_view root = "locker/v1/";
 
@@ -56,7 +57,7 @@ int status_of(std::string_view code) {
 }  // namespace
 
 cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settings& settings)
-    : io_(io), desk_(desk), name_(settings.name), retry_(io) {
+    : io_(io), desk_(desk), name_(settings.name), retry_(io), sweep_(io) {
     broker_settings s;
     s.uri = settings.uri;
     s.client_id = "locker-portal-" + settings.name;
@@ -97,18 +98,46 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
             connect_later(retry_pause);
         });
     };
-    l.message = [this](broker_message m) { asio::post(io_, [this, m = std::move(m)] { arrived(m); }); };
+    l.message = [this](broker_message m) {
+        asio::post(io_, [this, m = std::move(m)] {
+            try {
+                arrived(m);
+            } catch (const soci::soci_error& e) {  // what was missed is caught up with
+                spdlog::error("event=message_not_taken topic={} why={}", m.topic, e.get_error_message());
+            } catch (const std::exception& e) {
+                spdlog::error("event=message_not_taken topic={} why={}", m.topic, e.what());
+            }
+        });
+    };
     l.acknowledged = [](std::uint64_t) {};
     broker_ = std::make_unique<paho_broker>(std::move(s), std::move(l));
 }
 
 void cabinet_link::start() {
     connect_later(1ms);
+    sweep();
+}
+
+// What was asked and not answered, or failed here, is asked again.
+void cabinet_link::sweep() {
+    sweep_.expires_after(sweep_every);
+    sweep_.async_wait([this](boost::system::error_code error) {
+        if (error || stopped_) {
+            return;
+        }
+        for (const auto& [cabinet, now] : now_) {
+            if (up_ && now.online) {
+                catch_up(cabinet);
+            }
+        }
+        sweep();
+    });
 }
 
 void cabinet_link::stop() {
     stopped_ = true;
     retry_.cancel();
+    sweep_.cancel();
     broker_.reset();
 }
 
@@ -269,19 +298,23 @@ void cabinet_link::catch_up(const std::string& cabinet) {
 }
 
 asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
-    bool again = true;
-    while (again && !stopped_) {
-        catching_[cabinet] = false;
-        const bool done = co_await replay(cabinet);
-        again = done && catching_[cabinet];
+    try {
+        bool again = true;
+        while (again && !stopped_) {
+            catching_[cabinet] = false;
+            const bool done = co_await replay(cabinet);
+            again = done && catching_[cabinet];
+        }
+        for (const auto& d : live_deposits(desk_, cabinet)) {
+            if (d.confirm_wanted && d.state == "deposited") {
+                confirm_when_possible(d.id);
+            }
+        }
+        co_await send_roster(cabinet);
+    } catch (const soci::soci_error& e) {
+        spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, e.get_error_message());
     }
     catching_.erase(cabinet);
-    for (const auto& d : live_deposits(desk_, cabinet)) {
-        if (d.confirm_wanted && d.state == "deposited") {
-            confirm_when_possible(d.id);
-        }
-    }
-    co_await send_roster(cabinet);
 }
 
 // All events from the last that was taken in. False: the cabinet went away; its next status begins it again.

@@ -59,6 +59,7 @@ private:
         bool answered = false;
         boost::json::object reply;
     };
+    void sweep();
     void connect_later(std::chrono::milliseconds pause);
     void arrived(const broker_message& m);
     void take_event(const std::string& cabinet, const boost::json::value& message);
@@ -74,6 +75,7 @@ private:
     std::string name_;
     std::unique_ptr<paho_broker> broker_;
     boost::asio::steady_timer retry_;
+    boost::asio::steady_timer sweep_;
     bool up_ = false;
     bool stopped_ = false;
     std::map<std::string, cabinet_now> now_;

@@ -262,8 +262,9 @@ delivery judged(const channel_settings& to, long status, const std::string& body
     if (status >= 500 || status == 429 || status == 408 || status == 0) {
         return delivery::later;
     }
-    if (status >= 300) {
-        return delivery::refused;
+    if (status >=
+        300) {  // our account, our address, our clock: somebody mends it; what the request itself lacks, nobody
+        return status == 400 || status == 410 || status == 422 ? delivery::refused : delivery::later;
     }
     if (to.kind == channel_kind::webhook) {
         return delivery::taken;
@@ -280,31 +281,27 @@ delivery judged(const channel_settings& to, long status, const std::string& body
     };
     if (to.kind == channel_kind::wecom) {
         const auto* code = o->if_contains("errcode");
-        constexpr int too_often = 45009;
-        return code != nullptr && *code == 0           ? delivery::taken
-               : code != nullptr && *code == too_often ? delivery::later
-                                                       : delivery::refused;
+        return code != nullptr && *code == 0 ? delivery::taken : delivery::later;
     }
     if (to.kind == channel_kind::sms_aliyun || to.kind == channel_kind::voice_aliyun) {
         const auto code = word(*o, "Code");
-        return code == "OK" ? delivery::taken
-               : code.starts_with("isv.BUSINESS_LIMIT") || code.starts_with("isp.") || code == "Throttling"
-                   ? delivery::later
-                   : delivery::refused;
+        // Only what is wrong with the recipient is final: an unpaid bill is mended tomorrow.
+        return code == "OK"                                                                   ? delivery::taken
+               : code == "isv.MOBILE_NUMBER_ILLEGAL" || code == "isv.BLACK_KEY_CONTROL_LIMIT" ? delivery::refused
+                                                                                              : delivery::later;
     }
     const auto* response = o->if_contains("Response");
     const auto* inner = response != nullptr ? response->if_object() : nullptr;
     const auto* set = inner != nullptr ? inner->if_contains("SendStatusSet") : nullptr;
     if (set != nullptr && set->is_array() && !set->get_array().empty() && set->get_array().front().is_object()) {
         const auto code = word(set->get_array().front().get_object(), "Code");
-        return code == "Ok"                                                             ? delivery::taken
-               : code.starts_with("LimitExceeded") || code.starts_with("InternalError") ? delivery::later
-                                                                                        : delivery::refused;
+        return code == "Ok" ? delivery::taken
+               : code.starts_with("FailedOperation.PhoneNumberInBlacklist") ||
+                       code.starts_with("InvalidParameterValue.IncorrectPhoneNumber")
+                   ? delivery::refused
+                   : delivery::later;
     }
-    const auto* failure = inner != nullptr ? inner->if_contains("Error") : nullptr;
-    const auto code = failure != nullptr && failure->is_object() ? word(failure->get_object(), "Code") : "";
-    return code.starts_with("RequestLimitExceeded") || code.starts_with("InternalError") ? delivery::later
-                                                                                         : delivery::refused;
+    return delivery::later;
 }
 
 std::string mail_for(const channel_settings& from, const notice& n, const std::string& to, std::int64_t now_ms) {

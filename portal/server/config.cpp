@@ -204,6 +204,12 @@ private:
                                                     [&](const auto& c) { return c.name == name; })) {
                     s.wrong(key, fmt::format("there is no [[channel]] \"{}\"", name));
                 }
+                const bool group = std::any_of(out_.channels.begin(), out_.channels.end(), [&](const auto& c) {
+                    return c.name == name && (c.kind == channel_kind::smtp || c.kind == channel_kind::wecom);
+                });
+                if (group && key != "team") {
+                    s.wrong(key, fmt::format("channel \"{}\" reaches a group: it is for team", name));
+                }
             }
         };
         names("residents", out_.by.resident_channels);
@@ -218,6 +224,13 @@ private:
         out_.by.utc_offset_ms = s.number("utc_offset_minutes", false, -14 * 60, 14 * 60).value_or(480) * minute;
         out_.trial = s.flag("trial", false);
         out_.http.framed = out_.trial;
+        if (out_.trial && out_.http.secure) {
+            s.wrong("trial", "it shows every sign-in code to everybody: only with an origin of http://");
+        }
+        const auto& to = out_.by.resident_channels;
+        if (!out_.trial && std::all_of(to.begin(), to.end(), [](const auto& name) { return name == "inbox"; })) {
+            s.wrong("residents", "a channel that reaches a phone is wanted: sign-in codes go there");
+        }
         s.no_others();
     }
 

@@ -125,6 +125,31 @@ int run(int argc, char** argv) {
         }
     });
 
+    std::string reset_number;
+    auto* reset =
+        cli.add_subcommand("reset-staff", "A new password, from the input's first line, and a new authenticator's key");
+    reset->add_option("number", reset_number, "4 to 6 digits")->required();
+    reset->callback([&] {
+        const auto settings = settings_of(file);
+        if (!settings) {
+            code = exit_config;
+            return;
+        }
+        desk_at_hand d(*settings);
+        const auto password = password_from_input();
+        if (password.size() < 10) {
+            std::cerr << "locker-portal: a password of at least 10 characters is wanted on standard input\n";
+            code = 1;
+            return;
+        }
+        const auto secret = reset_staff(d.desk, reset_number, d.safe.hash_password(password));
+        code = told(secret) ? 0 : 1;
+        if (secret) {
+            std::cout << boost::json::serialize(boost::json::object{{"number", reset_number}, {"totp", *secret}})
+                      << "\n";
+        }
+    });
+
     cabinet_record cabinet;
     std::string key_file;
     std::string bundle;
@@ -158,6 +183,9 @@ int run(int argc, char** argv) {
             broker.username = "cabinet-" + cabinet.id;
             broker.password = d.safe.token(18);
             std::cout << boost::json::serialize(provisioning(d.desk, cabinet, broker)) << "\n";
+            std::cerr << "The broker's account and what it may (Mosquitto):\n"
+                      << broker_account_command(broker) << "\n"
+                      << broker_acl(broker, cabinet.id);
         }
     });
 

@@ -1,5 +1,7 @@
 #include "portal/server/domain/cabinets.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <stdexcept>
 
@@ -93,6 +95,18 @@ boost::json::object provisioning(office& o, const cabinet_record& what, const br
                                                      {"acts", array{"deposit", "collect", "open", "move", "settle",
                                                                     "revoke", "staff", "roster"}}}}}}},
             {"broker", object{{"uri", broker.uri}, {"username", broker.username}, {"password", broker.password}}}};
+}
+
+std::string broker_account_command(const broker_account& broker) {
+    return fmt::format("mosquitto_passwd -b /etc/mosquitto/passwd {} '{}'", broker.username, broker.password);
+}
+
+std::string broker_acl(const broker_account& broker, const std::string& cabinet) {
+    return fmt::format(
+        "user {0}\ntopic write locker/v1/{1}/#\ntopic read locker/v1/{1}/command/#\ntopic read "
+        "locker/v1/{1}/status\ntopic "
+        "read locker/v1/{1}/alarm/#\n",
+        broker.username, cabinet);
 }
 
 }  // namespace locker::portal

@@ -38,6 +38,10 @@ struct broker_account {
 };
 [[nodiscard]] boost::json::object provisioning(office& o, const cabinet_record& what, const broker_account& broker);
 
+// For Mosquitto: the command that makes the account, and the lines that bound it to its own topics.
+[[nodiscard]] std::string broker_account_command(const broker_account& broker);
+[[nodiscard]] std::string broker_acl(const broker_account& broker, const std::string& cabinet);
+
 // What a cabinet says of itself just now; kept in memory, said again by the broker after a restart.
 struct cabinet_now {
     bool online = false;

@@ -112,7 +112,12 @@ std::optional<case_state> case_state_from(std::string_view text) {
 
 std::optional<case_state> next(case_state state, case_step step) {
     using enum case_state;
-    if (state == done || state == cancelled) {
+    if (state == cancelled) {  // a QR code that was shown before may have put papers in all the same
+        return step == case_step::papers_lie  ? std::optional(papers_in)
+               : step == case_step::confirmed ? std::optional(submitted)
+                                              : std::nullopt;
+    }
+    if (state == done) {
         return std::nullopt;
     }
     const bool before_staff = state == awaiting_papers || state == papers_in || state == submitted;
@@ -283,8 +288,8 @@ result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
                         (c.state == case_state::submitted && d && d->state == "deposited"));
     const bool staff_puts = wish.staff && (c.state == case_state::with_staff || c.state == case_state::returning ||
                                            c.state == case_state::at_counter);
-    if (!resident_puts && !staff_puts) {
-        return not_now;
+    if ((!resident_puts && !staff_puts) || (resident_puts && !is_owner(c, wish.who))) {
+        return not_now;  // a delegate collects, and nothing else
     }
     if (resident_puts && holds_another(o, c)) {
         return problem{
@@ -319,7 +324,8 @@ result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
 result<void> want_confirmed(office& o, case_record& c, const std::string& who) {
     auto d = find_deposit(o, c.deposit);
     const bool staff = who.starts_with("staff:");
-    const bool fits = d && live(*d) && (d->kind == "return") == staff;
+    const bool open = c.state != case_state::done && c.state != case_state::cancelled;
+    const bool fits = open && d && live(*d) && (d->kind == "return") == staff;
     if (!fits) {
         return not_now;
     }
@@ -334,28 +340,45 @@ result<void> want_confirmed(office& o, case_record& c, const std::string& who) {
 
 result<void> cancel_case(office& o, case_record& c, const std::string& who) {
     const auto d = find_deposit(o, c.deposit);
-    if (d && live(*d) && d->state != "asked") {
+    const bool may_open = d && d->state == "asked" && o.now() < d->changed_ms + slip_life_s * second;
+    if (may_open || (d && live(*d) && d->state != "asked")) {
         return problem{409, "wrong_state",
-                       "柜门正为您保留，请稍后再取消。 A compartment is held for you; cancel when that has run out."};
+                       "柜门正为您保留，请十分钟后再取消。 A compartment is held for you; cancel ten minutes later."};
     }
     return advance(o, c, case_step::cancel, who) ? result<void>{} : not_now;
 }
 
 result<void> set_delegate(office& o, case_record& c, const std::string& phone) {
-    if (c.state == case_state::done || c.state == case_state::cancelled) {
+    if (c.state != case_state::ready && c.state != case_state::returning) {
         return not_now;
     }
+    const std::string before = c.delegate;
     c.delegate = phone.empty() ? "" : person_of(o, phone);
     if (c.delegate == c.person) {
         c.delegate.clear();
     }
+    if (c.delegate == before) {
+        return {};
+    }
     log(o, c.id, c.delegate.empty() ? "delegate_ended" : "delegate", c.person, "");
     save(o, c);
     if (!c.delegate.empty() && c.state == case_state::ready) {
-        tell(o, {latest_cause(o, c), c.delegate, o.by.resident_channels, "ready_delegate", words_for(o, c), false});
+        tell(o, {"delegate/" + c.id + "/" + c.deposit, c.delegate, o.by.resident_channels, "ready_delegate",
+                 words_for(o, c), false});
     }
     return {};
 }
+
+namespace {
+
+// Papers are going back, or may: a QR code that was shown is good for a while.
+bool return_under_way(office& o, const case_record& c) {
+    const auto d = find_deposit(o, c.deposit);
+    const bool may = d && d->state == "asked" && o.now() < d->changed_ms + slip_life_s * second;
+    return d && d->kind == "return" && (may || (live(*d) && d->state != "asked"));
+}
+
+}  // namespace
 
 result<void> review(office& o, case_record& c, const std::string& who, const std::string& note) {
     if (c.state != case_state::with_staff || note.empty() || note.size() > note_most) {
@@ -374,7 +397,7 @@ result<void> ask_for_papers(office& o, case_record& c, const std::string& who, c
         std::any_of(papers.begin(), papers.end(), [](const auto& p) { return p.empty() || p.size() > 200; })) {
         return problem{400, "malformed", "请列出需要补充的资料。 Name the papers that are wanted, at most 20."};
     }
-    if (c.state != case_state::with_staff) {
+    if (c.state != case_state::with_staff || return_under_way(o, c)) {
         return not_now;
     }
     array list;
@@ -396,6 +419,9 @@ result<void> ask_for_papers(office& o, case_record& c, const std::string& who, c
 result<void> to_the_counter(office& o, case_record& c, const std::string& who, const std::string& note) {
     if (note.size() > note_most) {
         return problem{400, "malformed", "备注不超过 500 字节。 A note has at most 500 bytes."};
+    }
+    if (return_under_way(o, c)) {
+        return not_now;
     }
     c.note = note;
     if (!advance(o, c, case_step::to_counter, who, note)) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* columns =
     "id, cabinet, case_id, kind, state, compartment, size, accessible, confirm_wanted, first_issue, latest_issue, "
-    "renew";
+    "renew, changed_at";
 
 deposit_record record_of(const soci::row& r) {
     deposit_record d;
@@ -28,6 +28,7 @@ deposit_record record_of(const soci::row& r) {
     d.first_issue = r.get<long long>(9);
     d.latest_issue = r.get<long long>(10);
     d.renew = r.get<int>(11) != 0;
+    d.changed_ms = r.get<long long>(12);
     return d;
 }
 

@@ -23,7 +23,8 @@ struct deposit_record {
     bool confirm_wanted = false;     // "documents deposited" was tapped; said to the cabinet as soon as it hears
     std::int64_t first_issue = 0;    // the cabinet accepts none below it
     std::int64_t latest_issue = -1;  // that was shown; -1: none
-    bool renew = false;              // one of several was spent, and nobody knows which: the next is a new one
+    std::int64_t changed_ms = 0;
+    bool renew = false;  // one of several was spent, and nobody knows which: the next is a new one
 };
 
 [[nodiscard]] bool live(const deposit_record& d);    // asked, reserved, deposited or confirmed
@@ -41,6 +42,9 @@ void save(office& o, const deposit_record& d);
 
 // A code opened its door: which issue it was, nobody said.
 void code_spent(deposit_record& d);
+
+// How long a grant as a QR code for the cabinet's scanner is good.
+inline constexpr std::int64_t slip_life_s = 10 * 60;
 
 // Signs a grant. Without an epoch it is for the cabinet's front, else for MQTT, 60 s.
 struct grant_claims {

@@ -9,6 +9,12 @@ void limiter::sweep(std::int64_t now_ms) {
     std::erase_if(buckets_, [&](const auto& b) { return b.second.full_at <= now_ms; });
 }
 
+void limiter::give_back(const std::string& name, bucket_rule rule) {
+    if (const auto at = buckets_.find(name); at != buckets_.end()) {
+        at->second.full_at -= rule.one_back_ms;
+    }
+}
+
 bool limiter::take(const std::string& name, bucket_rule rule, std::int64_t now_ms) {
     constexpr std::int64_t sweep_every_ms = 60'000;
     if (now_ms - swept_at_ > sweep_every_ms || now_ms < swept_at_) {

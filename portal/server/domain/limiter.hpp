@@ -19,6 +19,9 @@ public:
     // refused.
     [[nodiscard]] bool take(const std::string& name, bucket_rule rule, std::int64_t now_ms);
 
+    // It was no abuse after all.
+    void give_back(const std::string& name, bucket_rule rule);
+
     static constexpr std::size_t names_most = 20'000;
 
 private:

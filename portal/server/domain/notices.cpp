@@ -9,6 +9,7 @@
 namespace locker::portal {
 namespace {
 
+constexpr std::int64_t sign_in_lives = 5 * minute;
 constexpr int attempts_most = 200;
 constexpr std::int64_t longest_pause = 15 * minute;
 
@@ -159,12 +160,17 @@ void tell(office& o, const to_tell& what) {
 
 std::optional<notice> next_notice(office& o, const std::string& channel) {
     const long long now = o.now();
+    const long long too_old = now - sign_in_lives;  // a code that is worth nothing any more
+    o.db.sql()
+        << "UPDATE notices SET state = 'failed' WHERE state = 'waiting' AND template = 'sign_in' AND created_at < :t",
+        soci::use(too_old);
     const soci::rowset<soci::row> rows =
         (o.db.sql().prepare
              << std::string("SELECT ") + columns +
                     " FROM notices n WHERE state = 'waiting' AND channel = :c AND due_at <= :n AND NOT "
                     "EXISTS (SELECT 1 FROM notices e WHERE e.state = 'waiting' AND e.channel = n.channel "
-                    "AND e.recipient = n.recipient AND e.id < n.id AND e.attempts > 0) ORDER BY id LIMIT 1",
+                    "AND e.recipient = n.recipient AND e.id < n.id AND e.attempts > 0 AND n.template <> 'sign_in') "
+                    "ORDER BY id LIMIT 1",
          soci::use(channel), soci::use(now));
     for (const auto& r : rows) {
         return notice_of(o, r);

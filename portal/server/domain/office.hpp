@@ -41,5 +41,8 @@ struct office {
 
 // Who looked at what, or changed it: kept for the rules' time.
 void audit(office& o, const std::string& who, const std::string& what, const std::string& whom);
+// … a page that looks again by itself is one look for so long.
+void audit_once(office& o, const std::string& who, const std::string& what, const std::string& whom,
+                std::int64_t within_ms);
 
 }  // namespace locker::portal

@@ -115,13 +115,16 @@ result<void> change_staff(office& o, const staff_account& who) {
     return {};
 }
 
-result<void> reset_password(office& o, const std::string& number, const std::string& password_hash) {
+result<std::string> reset_staff(office& o, const std::string& number, const std::string& password_hash) {
     if (!find_staff(o, number)) {
         return problem{404, "unknown_staff", "没有该工号。 There is no such number."};
     }
-    o.db.sql() << "UPDATE staff SET password = :p WHERE number = :n", soci::use(password_hash), soci::use(number);
+    const auto key = o.from.random(totp_key_bytes);
+    const std::string totp = o.safe.seal("totp", to_hex(key));
+    o.db.sql() << "UPDATE staff SET password = :p, totp = :t WHERE number = :n", soci::use(password_hash),
+        soci::use(totp), soci::use(number);
     o.db.sql() << "DELETE FROM sessions WHERE role = 'staff' AND subject = :n", soci::use(number);
-    return {};
+    return base32(key);
 }
 
 std::optional<staff_account> find_staff(office& o, const std::string& number) {

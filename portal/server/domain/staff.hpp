@@ -29,7 +29,8 @@ struct new_staff {
 
 // Name, role, cabinets, whether it is in force. Errors: unknown; last_admin.
 [[nodiscard]] result<void> change_staff(office& o, const staff_account& who);
-[[nodiscard]] result<void> reset_password(office& o, const std::string& number, const std::string& password_hash);
+// A new password and a new authenticator's key: the phone was lost, the password forgotten. Errors: unknown.
+[[nodiscard]] result<std::string> reset_staff(office& o, const std::string& number, const std::string& password_hash);
 
 [[nodiscard]] std::optional<staff_account> find_staff(office& o, const std::string& number);
 [[nodiscard]] std::vector<staff_account> all_staff(office& o);

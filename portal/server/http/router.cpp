@@ -150,6 +150,10 @@ boost::asio::awaitable<http_response> router::handle(const http_request& r) {
                 co_return refused(*why);
             }
             co_return co_await to.what(c);
+        } catch (const soci::soci_error& e) {  // its what() has the values that were bound
+            spdlog::error("event=request_failed path={} why={}", r.path, e.get_error_message());
+            co_return refused(
+                {500, "storage_failed", "系统故障，请稍后再试。 Something went wrong here; try again later."});
         } catch (const std::exception& e) {
             spdlog::error("event=request_failed path={} why={}", r.path, e.what());
             co_return refused(
@@ -189,6 +193,13 @@ void router::end_session(const http_request& r, const std::string& role) {
         const std::string value = desk_.safe.index("session", cookie->second);
         desk_.db.sql() << "DELETE FROM sessions WHERE token = :t", soci::use(value);
     }
+}
+
+void router::end_other_sessions(const http_request& r, const std::string& role, const std::string& subject) {
+    const auto cookie = r.cookies.find("locker_" + role);
+    const std::string mine = cookie == r.cookies.end() ? "" : desk_.safe.index("session", cookie->second);
+    desk_.db.sql() << "DELETE FROM sessions WHERE role = :r AND subject = :s AND token <> :t", soci::use(role),
+        soci::use(subject), soci::use(mine);
 }
 
 std::optional<router::session> router::find_session(const http_request& r, const std::string& role) {

@@ -51,6 +51,8 @@ public:
     };
     [[nodiscard]] begun begin_session(const std::string& role, const std::string& subject);
     void end_session(const http_request& r, const std::string& role);
+    // Whoever else is signed in as the same: a phone was lost.
+    void end_other_sessions(const http_request& r, const std::string& role, const std::string& subject);
     [[nodiscard]] std::string ended_cookie(const std::string& role) const;
     // The session's csrf token and subject; nothing: there is none.
     struct session {

@@ -226,6 +226,7 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
             http::response<http::empty_body> begin(http::status::ok, version);
             begin.set(http::field::content_type, answer.type);
             begin.set(http::field::cache_control, "no-store");
+            begin.set("X-Accel-Buffering", "no");  // nginx would keep events until they are many
             begin.keep_alive(false);
             add_security(begin, options_);
             http::response_serializer<http::empty_body> serializer(begin);

@@ -25,6 +25,7 @@ export function trust(token: string) { csrf = token; }
 async function answer<T>(r: Response): Promise<T> {
   const body = await r.json().catch(() => ({})) as Record<string, unknown>;
   if (!r.ok) {
+    if (r.status === 401) dispatchEvent(new Event("signedout"));
     const error = (body.error ?? {}) as { code?: string; message?: string };
     throw new Refusal(error.code ?? "failed", error.message ?? "网络不通，请稍后再试。 No answer; try again later.", r.status, body);
   }
@@ -53,8 +54,15 @@ export function live(path: string, changed: () => void): () => void {
     const timer = setInterval(changed, 5000);
     return () => clearInterval(timer);
   }
-  const source = new EventSource(path);
-  source.addEventListener("changed", changed);
-  source.addEventListener("hello", changed);
-  return () => source.close();
+  let source: EventSource;
+  let again = 0;
+  const connect = () => {
+    source = new EventSource(path);
+    source.addEventListener("changed", changed);
+    source.addEventListener("hello", changed);
+    // A browser gives up for good after an answer that is no stream, a proxy's 502 say.
+    source.addEventListener("error", () => { if (source.readyState === 2) { clearTimeout(again); again = setTimeout(() => { changed(); connect(); }, 3000) as unknown as number; } });
+  };
+  connect();
+  return () => { clearTimeout(again); source.close(); };
 }

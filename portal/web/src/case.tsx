@@ -70,7 +70,8 @@ function PutIn({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const t = useWords();
   const deed = useDeed();
   const d = c.deposit;
-  const begun = d !== null && d.kind === "intake" && ["reserved", "deposited"].includes(d.state);
+  // Offline the cabinet's word comes later: a QR code may have opened the door already.
+  const begun = d !== null && d.kind === "intake" && (["reserved", "deposited"].includes(d.state) || (d.state === "asked" && !c.online));
   const confirm = () => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/confirm`)); });
   const cancel = () => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/cancel`)); });
   return (

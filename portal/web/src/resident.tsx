@@ -58,7 +58,11 @@ function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: 
   const [sought, setSought] = useState("");
   const [open, setOpen] = useState("");
   const [wanted, setWanted] = useState("");
+  const [mine, setMine] = useState<Case[]>([]);
   const deed = useDeed();
+  useEffect(() => {
+    if (me.signed_in) get<{ cases: Case[] }>("/api/cases").then((r) => setMine(r.cases.filter((c) => c.cabinet === id && c.state !== "done" && c.state !== "cancelled")), () => undefined);
+  }, [id, me.signed_in]);
   useEffect(() => { get<Cabinet>(`/api/cabinets/${id}`).then(setCabinet, setTrouble); }, [id]);
   const begin = (service: string) => deed.run(async () => {
     go(`/case/${(await post<Case>("/api/cases", { cabinet: id, service })).id}`);
@@ -72,6 +76,10 @@ function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: 
       <Heading>{cabinet.name}</Heading>
       <p>{cabinet.place}</p>
       {!cabinet.online && <p class="notice" role="status">{t("offline")}</p>}
+      <ul class="list">{mine.map((c) => <li class="card" key={c.id}>
+        <p class="label">{t(c.title)}</p>
+        <p class={c.state === "ready" ? "state good" : "state"}>{t(states[c.state] ?? c.title)}{c.state === "ready" && c.deposit ? ` · ${t("doorN", { n: c.deposit.door })}` : ""}</p>
+        <button type="button" onClick={() => go(`/case/${c.id}`)}>{t(c.state === "ready" ? "pickup" : "goOn")}</button></li>)}</ul>
       {me.signed_in && <p><a href="/me" onClick={(e) => { e.preventDefault(); go("/me"); }}>{t("mine")}</a></p>}
       {wanted && !me.signed_in
         ? <SignIn done={(now) => { signedIn(now); void begin(wanted); }} />
@@ -94,10 +102,11 @@ function MyCases({ me, signedIn, signedOut }: { me: Me; signedIn: (me: Me) => vo
   const [cases, setCases] = useState<Case[] | null>(null);
   const [notices, setNotices] = useState<Notice[]>([]);
   const [sure, setSure] = useState(false);
+  const [trouble, setTrouble] = useState<unknown>(null);
   const deed = useDeed();
   useEffect(() => {
     if (!me.signed_in) return;
-    get<{ cases: Case[] }>("/api/cases").then((r) => setCases(r.cases), () => setCases([]));
+    get<{ cases: Case[] }>("/api/cases").then((r) => setCases(r.cases), setTrouble);
     get<{ notices: Notice[] }>("/api/inbox").then((r) => setNotices(r.notices), () => undefined);
   }, [me.signed_in]);
   if (!me.signed_in) return <><Heading>{t("mine")}</Heading><SignIn done={signedIn} /></>;
@@ -105,6 +114,7 @@ function MyCases({ me, signedIn, signedOut }: { me: Me; signedIn: (me: Me) => vo
     <>
       <Heading>{t("mine")}</Heading>
       <p class="hint">{me.phone}</p>
+      <Trouble what={trouble} />
       {cases?.length === 0 && <p>{t("noCases")}</p>}
       <ul class="list">{cases?.map((c) => (
         <li class="card" key={c.id}>
@@ -149,8 +159,11 @@ function App() {
   const [me, setMe] = useState<Me | null>(null);
   useEffect(() => {
     get<Me>("/api/me").then((now) => { if (now.csrf) trust(now.csrf); setMe(now); }, () => setMe({ signed_in: false }));
+    const out = () => setMe({ signed_in: false });
+    addEventListener("signedout", out);
+    return () => removeEventListener("signedout", out);
   }, []);
-  const cabinet = /^\/c\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
+  const cabinet = /^\/c\/([A-Za-z0-9_-]{1,64})\/?$/.exec(path)?.[1];
   const one = /^\/case\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
   return (
     <Frame title="title" home={cabinet ? `/c/${cabinet}` : "/me"}>

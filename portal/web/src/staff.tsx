@@ -146,7 +146,7 @@ function WorkCase({ id }: { id: string }) {
   const d = c.deposit;
   const open = d?.door_state === "open";
   const say = (what: string) => deed.run(async () => { setCase(await post<Case>(`/api/work/${c.id}/${what}`)); });
-  const returning = d !== null && d.kind === "return" && ["reserved", "deposited"].includes(d.state);
+  const returning = d !== null && d.kind === "return" && (["reserved", "deposited"].includes(d.state) || (d.state === "asked" && !c.online));
   return (
     <>
       <Heading>{t(c.title)}</Heading>

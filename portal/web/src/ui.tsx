@@ -28,6 +28,8 @@ export function useLanguage() { return useContext(LanguageContext); }
 
 // The server's sentences have both languages, one behind the other: "中文。 English."
 export function sentence(text: string, language: Language): string {
+  const [line, ...rest] = text.split("\n");
+  if (rest.length > 0) return `${sentence(line ?? "", language)}\n${rest.join("\n")}`;
   const cut = text.search(/[。？！；] ?[A-Za-z"]/);
   if (cut < 0) return text;
   return language === "zh" ? text.slice(0, cut + 1) : text.slice(cut + 1).trim();

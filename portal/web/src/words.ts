@@ -72,6 +72,7 @@ export const words = {
   gone: w("已删除。", "Deleted."),
   failed: w("出错了", "Something went wrong"),
   pickup: w("取件", "Collect"),
+  goOn: w("继续办理", "Go on"),
   // staff
   number: w("工号", "Staff number"),
   password: w("密码", "Password"),
