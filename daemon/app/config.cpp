@@ -68,24 +68,7 @@ public:
     }
 
 private:
-    std::string path(const std::string& given) const {
-        const std::filesystem::path p(given);
-        return (p.is_absolute() ? p : folder_ / p).string();
-    }
-
-    // The path of a file of keys. "credential:NAME" is one that systemd hands to this service alone (LoadCredential=).
-    std::optional<std::string> key_file(section& s, std::string_view key, bool required) const {
-        const auto given = s.text(key, required, 4096);
-        if (!given || !given->starts_with(credential_prefix)) {
-            return given ? std::optional(path(*given)) : std::nullopt;
-        }
-        const auto name = given->substr(credential_prefix.size());
-        auto file = credential_file(name);
-        if (!file) {
-            s.wrong(key, fmt::format("\"{}\" is no credential's name: the one in LoadCredential= is wanted", name));
-        }
-        return file;
-    }
+    std::string path(const std::string& given) const { return path_in(folder_, given); }
 
     void read_cabinet() {
         auto s = root_.table("cabinet");
@@ -115,7 +98,7 @@ private:
     void read_keys() {
         auto s = root_.table("keys");
         for (const auto* name : {"cabinet", "cabinet_previous"}) {
-            if (const auto file = key_file(s, name, std::string_view(name) == "cabinet")) {
+            if (const auto file = key_file(s, name, std::string_view(name) == "cabinet", folder_)) {
                 if (const auto key = read_cabinet_key(*file)) {
                     out_.cabinet.cabinet_keys.push_back(*key);
                 } else {
@@ -127,7 +110,7 @@ private:
         if (keys.size() == 2 && keys[0] == keys[1]) {
             s.wrong("cabinet_previous", "is the same key as cabinet; leave it out unless a rotation is under way");
         }
-        if (const auto file = key_file(s, "issuers", true)) {
+        if (const auto file = key_file(s, "issuers", true, folder_)) {
             if (auto ring = read_key_ring(*file)) {
                 out_.cabinet.ring = std::move(*ring);
                 if (out_.cabinet.ring.keys.empty()) {
@@ -137,7 +120,7 @@ private:
                 s.wrong("issuers", ring.error().what);
             }
         }
-        if (const auto file = key_file(s, "root", false)) {
+        if (const auto file = key_file(s, "root", false, folder_)) {
             if (auto root = read_root_key(*file)) {
                 if (out_.cabinet.ring.find(root->kid) != nullptr) {
                     s.wrong("root", fmt::format("its kid \"{}\" is also that of a key in issuers", root->kid));
@@ -390,7 +373,7 @@ private:
         }
         b.version = s.choice("version", {"5", "3.1.1"}, false).value_or(0) == 0 ? 5 : 4;
         b.username = s.text("username", false).value_or("");
-        if (const auto file = key_file(s, "password_file", false)) {
+        if (const auto file = key_file(s, "password_file", false, folder_)) {
             if (auto password = read_secret_line(*file)) {
                 b.password = std::move(*password);
             } else {

@@ -232,4 +232,23 @@ const toml::node* section::take(std::string_view key, bool required, std::string
     return n;
 }
 
+std::string path_in(const std::filesystem::path& folder, const std::string& given) {
+    const std::filesystem::path p(given);
+    return (p.is_absolute() ? p : folder / p).string();
+}
+
+std::optional<std::string> key_file(section& s, std::string_view key, bool required,
+                                    const std::filesystem::path& folder) {
+    const auto given = s.text(key, required, 4096);
+    if (!given || !given->starts_with(credential_prefix)) {
+        return given ? std::optional(path_in(folder, *given)) : std::nullopt;
+    }
+    const auto name = given->substr(credential_prefix.size());
+    auto file = credential_file(name);
+    if (!file) {
+        s.wrong(key, fmt::format("\"{}\" is no credential's name: the one in LoadCredential= is wanted", name));
+    }
+    return file;
+}
+
 }  // namespace locker

@@ -3,6 +3,7 @@
 
 #include <toml++/toml.h>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <optional>
 #include <set>
@@ -77,5 +78,12 @@ private:
     std::vector<config_error>& errors_;
     std::set<std::string> known_;
 };
+
+// A path as it stands in a file of this folder.
+[[nodiscard]] std::string path_in(const std::filesystem::path& folder, const std::string& given);
+
+// The path of a file of keys. "credential:NAME" is one that systemd hands to this service alone (LoadCredential=).
+[[nodiscard]] std::optional<std::string> key_file(section& s, std::string_view key, bool required,
+                                                  const std::filesystem::path& folder);
 
 }  // namespace locker

@@ -169,7 +169,6 @@ awaitable<http_response> open(app& a, call& c) {
     co_return opened(a, c, *found, said);
 }
 
-// The same authority as a QR code for the cabinet's scanner: its network is down.
 awaitable<http_response> slip(app& a, call& c) {
     auto found = own_case(a, c);
     if (!found) {
@@ -178,12 +177,7 @@ awaitable<http_response> slip(app& a, call& c) {
     if (!a.limits.take("door/" + c.person, doors_of_person, a.desk.now())) {
         co_return refused(too_often);
     }
-    const auto plan = plan_for(a, *found, c);
-    if (!plan) {
-        co_return refused(plan.error());
-    }
-    const auto token = sign(a.desk, {found->cabinet, plan->act, "", slip_life_s, plan->claims});
-    co_return ok(object{{"qr", qr_svg(token)}, {"seconds", slip_life_s}});
+    co_return slip_for(a, *found, c);
 }
 
 awaitable<http_response> confirm(app& a, call& c) {

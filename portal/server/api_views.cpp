@@ -3,6 +3,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "portal/server/domain/notices.hpp"
+#include "portal/server/qr.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -69,6 +70,15 @@ result<door_plan> plan_for(app& a, case_record& c, const call& by) {
         t.commit();
     }
     return plan;
+}
+
+http_response slip_for(app& a, case_record& c, const call& by) {
+    const auto plan = plan_for(a, c, by);
+    if (!plan) {
+        return refused(plan.error());
+    }
+    const auto token = sign(a.desk, {c.cabinet, plan->act, "", slip_life_s, plan->claims});
+    return ok(object{{"qr", qr_svg(token)}, {"seconds", slip_life_s}});
 }
 
 http_response opened(app& a, const call& by, const case_record& c, const result<object>& said) {

@@ -19,6 +19,9 @@ namespace locker::portal {
 // Decides what opens a door for this case now, and commits that. Body: `size`, `accessible`.
 [[nodiscard]] result<door_plan> plan_for(app& a, case_record& c, const call& by);
 
+// The same authority as a QR code for the cabinet's scanner: its network is down.
+[[nodiscard]] http_response slip_for(app& a, case_record& c, const call& by);
+
 // What came of it, for the page: the door's number, or what is to be done.
 [[nodiscard]] http_response opened(app& a, const call& by, const case_record& c,
                                    const result<boost::json::object>& said);

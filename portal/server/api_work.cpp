@@ -173,12 +173,7 @@ awaitable<http_response> slip(app& a, call& c) {
     if (!found) {
         co_return refused(no_case);
     }
-    const auto plan = plan_for(a, *found, c);
-    if (!plan) {
-        co_return refused(plan.error());
-    }
-    const auto token = sign(a.desk, {found->cabinet, plan->act, "", slip_life_s, plan->claims});
-    co_return ok(object{{"qr", qr_svg(token)}, {"seconds", slip_life_s}});
+    co_return slip_for(a, *found, c);
 }
 
 awaitable<http_response> review(app& a, call& c) {

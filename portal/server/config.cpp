@@ -42,23 +42,10 @@ public:
     }
 
 private:
-    std::string path(const std::string& given) const {
-        const std::filesystem::path p(given);
-        return (p.is_absolute() ? p : folder_ / p).string();
-    }
-    std::optional<std::string> key_file(section& s, std::string_view key, bool required) const {
-        const auto given = s.text(key, required, 4096);
-        if (!given || !given->starts_with(credential_prefix)) {
-            return given ? std::optional(path(*given)) : std::nullopt;
-        }
-        auto file = credential_file(given->substr(credential_prefix.size()));
-        if (!file) {
-            s.wrong(key, "that is no credential's name: the one in LoadCredential= is wanted");
-        }
-        return file;
-    }
+    std::string path(const std::string& given) const { return path_in(folder_, given); }
+
     std::string secret(section& s, std::string_view key, bool required) const {
-        const auto file = key_file(s, key, required);
+        const auto file = key_file(s, key, required, folder_);
         if (!file) {
             return "";
         }
@@ -101,14 +88,14 @@ private:
 
     void read_keys() {
         auto s = root_.table("keys");
-        if (const auto file = key_file(s, "data", true)) {
+        if (const auto file = key_file(s, "data", true, folder_)) {
             if (const auto key = read_cabinet_key(*file)) {
                 out_.data_key = *key;
             } else {
                 s.wrong("data", key.error().what);
             }
         }
-        if (const auto file = key_file(s, "issuer", true)) {
+        if (const auto file = key_file(s, "issuer", true, folder_)) {
             if (auto key = read_signing_key(*file)) {
                 out_.issuer = std::move(*key);
             } else {

@@ -105,24 +105,26 @@ int run(int argc, char** argv) {
         ->check(CLI::IsMember({"worker", "admin"}))
         ->capture_default_str();
     staff->add_option("--cabinet", who.cabinets, "Only these cabinets");
-    staff->callback([&] {
+    // Both read a password and print the authenticator's key.
+    const auto with_password = [&](const std::string& number, const auto& deed) {
         const auto settings = settings_of(file);
-        if (!settings) {
-            code = exit_config;
+        const auto password = settings ? password_from_input() : "";
+        if (!settings || password.size() < 10) {
+            if (settings) {
+                std::cerr << "locker-portal: a password of at least 10 characters is wanted on standard input\n";
+            }
+            code = settings ? 1 : exit_config;
             return;
         }
         desk_at_hand d(*settings);
-        const auto password = password_from_input();
-        if (password.size() < 10) {
-            std::cerr << "locker-portal: a password of at least 10 characters is wanted on standard input\n";
-            code = 1;
-            return;
-        }
-        const auto secret = add_staff(d.desk, {who, d.safe.hash_password(password)});
+        const result<std::string> secret = deed(d.desk, d.safe.hash_password(password));
         code = told(secret) ? 0 : 1;
         if (secret) {
-            std::cout << boost::json::serialize(boost::json::object{{"number", who.number}, {"totp", *secret}}) << "\n";
+            std::cout << boost::json::serialize(boost::json::object{{"number", number}, {"totp", *secret}}) << "\n";
         }
+    };
+    staff->callback([&] {
+        with_password(who.number, [&](office& o, const std::string& hash) { return add_staff(o, {who, hash}); });
     });
 
     std::string reset_number;
@@ -130,24 +132,8 @@ int run(int argc, char** argv) {
         cli.add_subcommand("reset-staff", "A new password, from the input's first line, and a new authenticator's key");
     reset->add_option("number", reset_number, "4 to 6 digits")->required();
     reset->callback([&] {
-        const auto settings = settings_of(file);
-        if (!settings) {
-            code = exit_config;
-            return;
-        }
-        desk_at_hand d(*settings);
-        const auto password = password_from_input();
-        if (password.size() < 10) {
-            std::cerr << "locker-portal: a password of at least 10 characters is wanted on standard input\n";
-            code = 1;
-            return;
-        }
-        const auto secret = reset_staff(d.desk, reset_number, d.safe.hash_password(password));
-        code = told(secret) ? 0 : 1;
-        if (secret) {
-            std::cout << boost::json::serialize(boost::json::object{{"number", reset_number}, {"totp", *secret}})
-                      << "\n";
-        }
+        with_password(reset_number,
+                      [&](office& o, const std::string& hash) { return reset_staff(o, reset_number, hash); });
     });
 
     cabinet_record cabinet;
