@@ -11,7 +11,7 @@ import threading
 import time
 
 from cabinet_kit import Stand
-from portal_kit import Browser, Portal, Refused
+from portal_kit import Browser, Portal, Refused, pages_weight
 
 DOORS = 12
 
@@ -170,6 +170,23 @@ def worker(p, cabinet, number, ended):
             except Refused:
                 pass  # somebody stands there, or it has moved on
         ended.wait(1)
+
+
+def run_pages(report, _):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cloud-locker-bench-", dir="/dev/shm"))
+    portal = None
+    stand = Stand(folder=folder)
+    try:
+        portal = Portal(stand)
+        times = [pages_weight(portal) for _ in range(5)]
+    finally:
+        if portal:
+            portal.end()
+        stand.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    report.conditions("pages: the residents' page in Chromium, nothing cached, \"slow 3G\" (400 ms, 400 kbit/s), the slowest of five")
+    report.row("everything it loads", max(t["bytes"] for t in times) / 1024, "KiB", 60)
+    report.row("until the services can be tapped", max(t["usable_ms"] for t in times), "ms", 2000)
 
 
 def run_portal(report, arguments):

@@ -42,6 +42,11 @@ def rfc3339(when):
     return when.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def read_qr_image(image):
+    """What another's decoder reads in a picture."""
+    return subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", image], capture_output=True, text=True, check=True).stdout.strip()
+
+
 class Process:
     """A program we started: ended by its own id, its output in a file."""
 

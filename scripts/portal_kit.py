@@ -79,6 +79,13 @@ class Browser:
         return said
 
 
+def pages_weight(portal):
+    """Bytes of the residents' page and all it loads, and the time until its services can be tapped on a slow 3G line."""
+    given = {"origin": portal.origin, "cabinet": portal.stand.cabinet, "chromium": shutil.which("chromium"), "modules": str(ROOT / "portal" / "web")}
+    done = subprocess.run(["node", ROOT / "scripts" / "pages_weight.mjs", json.dumps(given)], check=True, capture_output=True, text=True, timeout=120)
+    return json.loads(done.stdout)
+
+
 class Portal:
     def __init__(self, stand, folder=None, notices='residents = ["inbox"]\nstaff = ["inbox"]\n', more="", start=True, cabinets=(), http=""):
         self.stand = stand

@@ -6,6 +6,9 @@
 #include "portal/server/api_views.hpp"
 #include "portal/server/app.hpp"
 #include "portal/server/domain/notices.hpp"
+#include "portal/server/domain/people.hpp"
+#include "portal/server/domain/retention.hpp"
+#include "portal/server/qr.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -51,6 +54,18 @@ awaitable<http_response> enrol(app& a, call& c) {
                  201);
 }
 
+awaitable<http_response> rename(app& a, call& c) {
+    const cabinet_record what{c.parts.at(0), c.text("name"), c.text("place"), c.text("help"), 0};
+    transaction t(a.db.sql());
+    const auto done = rename_cabinet(a.desk, what);
+    if (!done) {
+        co_return refused(done.error());
+    }
+    audit(a.desk, c.who(), "cabinet renamed", what.id);
+    t.commit();
+    co_return ok(object{{"changed", true}});
+}
+
 object shown(const staff_account& s) {
     array list;
     for (const auto& one : s.cabinets) {
@@ -83,30 +98,59 @@ awaitable<http_response> staff_list(app& a, call&) {
     co_return ok(object{{"staff", std::move(out)}});
 }
 
-awaitable<http_response> add(app& a, call& c) {
+std::string otpauth(const std::string& number, const std::string& secret) {
+    return fmt::format("otpauth://totp/CloudLocker:{}?secret={}&issuer=CloudLocker", number, secret);
+}
+
+// The authenticator's key of a new account, or of one that lost its telephone: shown this once.
+http_response authenticator(const std::string& number, const std::string& secret, unsigned status) {
+    const auto address = otpauth(number, secret);
+    return ok(object{{"number", number}, {"totp", secret}, {"otpauth", address}, {"qr", qr_svg(address)}}, status);
+}
+
+// The hash of the body's password. Errors: malformed.
+awaitable<result<std::string>> new_password(app& a, const call& c) {
     const auto password = c.text("password");
     if (password.size() < password_least || password.size() > password_most) {
-        co_return refused({400, "malformed", "密码至少 10 个字符。 A password has 10 to 128 characters."});
+        co_return problem{400, "malformed", "密码至少 10 个字符。 A password has 10 to 128 characters."};
     }
     auto hashing = [&a, password] { return a.safe.hash_password(password); };
-    const auto hash = co_await a.off_thread(std::move(hashing));
+    co_return co_await a.off_thread(a.passwords, std::move(hashing));
+}
+
+awaitable<http_response> reset(app& a, call& c) {
+    const auto hash = co_await new_password(a, c);
+    if (!hash) {
+        co_return refused(hash.error());
+    }
+    transaction t(a.db.sql());
+    const auto secret = reset_staff(a.desk, c.text("number"), *hash);
+    if (!secret) {
+        co_return refused(secret.error());
+    }
+    audit(a.desk, c.who(), "staff's password and authenticator reset", c.text("number"));
+    t.commit();
+    co_return authenticator(c.text("number"), *secret, 200);
+}
+
+awaitable<http_response> add(app& a, call& c) {
+    const auto hash = co_await new_password(a, c);
+    if (!hash) {
+        co_return refused(hash.error());
+    }
     const auto account = account_in(c, std::nullopt);
     if (!account) {
         co_return refused(account.error());
     }
     transaction t(a.db.sql());
-    const auto secret = add_staff(a.desk, {*account, hash});
+    const auto secret = add_staff(a.desk, {*account, *hash});
     if (!secret) {
         co_return refused(secret.error());
     }
     audit(a.desk, c.who(), "staff added", c.text("number"));
     t.commit();
     a.link.renew_rosters();
-    co_return ok(object{{"number", c.text("number")},
-                        {"totp", *secret},
-                        {"otpauth", fmt::format("otpauth://totp/CloudLocker:{}?secret={}&issuer=CloudLocker",
-                                                c.text("number"), *secret)}},
-                 201);
+    co_return authenticator(c.text("number"), *secret, 201);
 }
 
 awaitable<http_response> change(app& a, call& c) {
@@ -151,6 +195,88 @@ awaitable<http_response> change_catalogue(app& a, call& c) {
     co_return version ? ok(object{{"version", *version}}) : refused(version.error());
 }
 
+// An earlier version with what it said: to be looked at, or to be put in force again.
+awaitable<http_response> catalogue_version(app& a, call& c) {
+    const auto found = catalogue_of(a.desk, c.parts.at(0));
+    if (!found) {
+        co_return refused({404, "unknown", "没有此版本。 There is no such version."});
+    }
+    co_return ok(object{{"version", found->version}, {"toml", found->text}});
+}
+
+awaitable<http_response> catalogue_versions(app& a, call&) {
+    array out;
+    for (const auto& one : catalogue_history(a.desk)) {
+        out.push_back(object{{"version", one.version}, {"by", one.who}, {"at", format_time(one.created_ms)}});
+    }
+    co_return ok(object{{"versions", std::move(out)}});
+}
+
+// ---- notices that did not arrive
+
+awaitable<http_response> failed(app& a, call&) {
+    array out;
+    for (const auto& n : failed_notices(a.desk, 100)) {
+        const auto phone = phone_of(a.desk, n.recipient);
+        out.push_back(object{{"id", n.id},
+                             {"at", format_time(n.created_ms)},
+                             {"channel", n.channel},
+                             {"template", n.template_name},
+                             {"title", n.title},
+                             {"to", phone ? masked(*phone) : n.recipient},
+                             {"attempts", n.attempts}});
+    }
+    co_return ok(object{{"failed", std::move(out)}});
+}
+
+awaitable<http_response> resend(app& a, call& c) {
+    const auto* id = c.body.if_contains("id");
+    transaction t(a.db.sql());
+    const auto done = send_again(a.desk, id != nullptr && id->is_int64() ? id->get_int64() : 0);
+    if (!done) {
+        co_return refused(done.error());
+    }
+    audit(a.desk, c.who(), "notice sent again", std::to_string(id->get_int64()));
+    t.commit();
+    co_return ok(object{{"waiting", true}});
+}
+
+// ---- how long what is kept is kept
+
+awaitable<http_response> retention_now(app& a, call&) {
+    const auto keep = retention_of(a.desk);
+    co_return ok(object{{"cases_days", keep.cases_days}, {"audit_days", keep.audit_days}});
+}
+
+awaitable<http_response> change_retention(app& a, call& c) {
+    const auto days = [&c](std::string_view name) {
+        const auto* v = c.body.if_contains(name);
+        return v != nullptr && v->is_int64() ? v->get_int64() : -1;
+    };
+    transaction t(a.db.sql());
+    const auto done = set_retention(a.desk, {days("cases_days"), days("audit_days")});
+    if (!done) {
+        co_return refused(done.error());
+    }
+    audit(a.desk, c.who(), "retention changed", "");
+    t.commit();
+    co_return ok(object{{"changed", true}});
+}
+
+// The QR code of a cabinet's sticker: its address for phones.
+awaitable<http_response> sticker(app& a, call& c) {
+    const auto known = find_cabinet(a.desk, c.parts.at(0));
+    if (!known) {
+        co_return refused({404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."});
+    }
+    const auto address = a.settings.origin + "/c/" + known->id;
+    co_return ok(object{{"name", known->name},
+                        {"place", known->place},
+                        {"help", known->help},
+                        {"address", address},
+                        {"qr", qr_svg(address)}});
+}
+
 awaitable<http_response> templates_now(app& a, call&) {
     array out;
     for (const auto& [name, words] : notice_words(a.desk)) {
@@ -192,11 +318,20 @@ void add_admin_api(app& a) {
     };
     on("GET", "/api/admin/cabinets", cabinets);
     on("POST", "/api/admin/cabinets", enrol);
+    on("POST", "/api/admin/cabinets/{id}", rename);
+    on("POST", "/api/admin/staff/reset", reset);
     on("GET", "/api/admin/staff", staff_list);
     on("POST", "/api/admin/staff", add);
     on("POST", "/api/admin/staff/change", change);
     on("GET", "/api/admin/catalogue", catalogue);
     on("POST", "/api/admin/catalogue", change_catalogue);
+    on("GET", "/api/admin/catalogue/versions", catalogue_versions);
+    on("GET", "/api/admin/catalogue/versions/{version}", catalogue_version);
+    on("GET", "/api/admin/cabinets/{id}/sticker", sticker);
+    on("GET", "/api/admin/notices", failed);
+    on("POST", "/api/admin/notices/resend", resend);
+    on("GET", "/api/admin/retention", retention_now);
+    on("POST", "/api/admin/retention", change_retention);
     on("GET", "/api/admin/templates", templates_now);
     on("POST", "/api/admin/templates", change_template);
     on("GET", "/api/admin/audit", audit_log);

@@ -9,6 +9,7 @@
 #include "portal/server/domain/notices.hpp"
 #include "portal/server/domain/people.hpp"
 #include "portal/server/qr.hpp"
+#include "protocol/limits.hpp"
 
 namespace locker::portal {
 namespace {
@@ -17,8 +18,7 @@ using boost::asio::awaitable;
 using boost::json::array;
 using boost::json::object;
 
-constexpr bucket_rule codes_of_address{20, 3 * minute};  // an office shares an address
-constexpr bucket_rule sign_ins_of_address{30, minute};
+constexpr int tries_a_code = 3;  // sign-ins of an address, for each code that it may have
 constexpr bucket_rule doors_of_person{10, 30 * second};
 constexpr bucket_rule doors_of_cabinet{30, 2 * second};
 constexpr bucket_rule delegates_of_person{5, 10 * minute};
@@ -31,12 +31,6 @@ const problem too_often{429, "too_many", "操作太频繁，请稍后再试。 T
 std::optional<case_record> own_case(app& a, const call& c) {
     auto found = find_case(a.desk, c.parts.at(0));
     return found && may_collect(*found, c.person) ? found : std::nullopt;
-}
-
-object view(app& a, const case_record& c, const std::string& person) {
-    auto out = with_door(a, shown(a.desk, c));
-    out["owner"] = is_owner(c, person);
-    return out;
 }
 
 awaitable<http_response> cabinet(app& a, call& c) {
@@ -62,7 +56,8 @@ awaitable<http_response> send_code(app& a, call& c) {
     if (!phone) {
         co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
     }
-    if (!a.limits.take("code/" + c.request.address, codes_of_address, a.desk.now())) {
+    const int most = a.desk.by.codes_of_address;
+    if (!a.limits.take("code/" + c.request.address, {most, hour / most}, a.desk.now())) {
         co_return refused(too_often);
     }
     transaction t(a.db.sql());
@@ -83,7 +78,8 @@ awaitable<http_response> sign_in(app& a, call& c) {
     if (!phone) {
         co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
     }
-    if (!a.limits.take("sign-in/" + c.request.address, sign_ins_of_address, a.desk.now())) {
+    const int most = a.desk.by.codes_of_address * tries_a_code;
+    if (!a.limits.take("sign-in/" + c.request.address, {most, hour / most}, a.desk.now())) {
         co_return refused(too_often);
     }
     transaction t(a.db.sql());
@@ -120,7 +116,7 @@ awaitable<http_response> sign_out(app& a, call& c) {
 awaitable<http_response> cases(app& a, call& c) {
     array out;
     for (const auto& one : cases_of(a.desk, c.person)) {
-        auto v = view(a, one, c.person);
+        auto v = case_view(a, one, c.person);
         v.erase("history");
         out.push_back(std::move(v));
     }
@@ -140,15 +136,14 @@ awaitable<http_response> begin(app& a, call& c) {
         co_return refused(made.error());
     }
     t.commit();
-    co_return ok(view(a, *made, c.person), 201);
+    co_return ok(case_view(a, *made, c.person), 201);
 }
 
 awaitable<http_response> one_case(app& a, call& c) {
     const auto found = own_case(a, c);
-    co_return found ? ok(view(a, *found, c.person)) : refused(no_case);
+    co_return found ? ok(case_view(a, *found, c.person)) : refused(no_case);
 }
 
-// Plans and commits, then asks the cabinet: what it opens is on disk here first.
 awaitable<http_response> open(app& a, call& c) {
     auto found = own_case(a, c);
     if (!found) {
@@ -161,12 +156,7 @@ awaitable<http_response> open(app& a, call& c) {
         !a.limits.take("doors/" + found->cabinet, doors_of_cabinet, a.desk.now())) {
         co_return refused(too_often);
     }
-    const auto plan = plan_for(a, *found, c);
-    if (!plan) {
-        co_return refused(plan.error());
-    }
-    const auto said = co_await a.link.open(found->cabinet, plan->act, plan->claims);
-    co_return opened(a, c, *found, said);
+    co_return co_await open_door(a, *found, c);
 }
 
 awaitable<http_response> slip(app& a, call& c) {
@@ -192,7 +182,7 @@ awaitable<http_response> confirm(app& a, call& c) {
     }
     t.commit();
     a.link.confirm_when_possible(found->deposit);
-    co_return ok(view(a, *found, c.person));
+    co_return ok(case_view(a, *found, c.person));
 }
 
 awaitable<http_response> cancel(app& a, call& c) {
@@ -206,7 +196,7 @@ awaitable<http_response> cancel(app& a, call& c) {
         co_return refused(done.error());
     }
     t.commit();
-    co_return ok(view(a, *found, c.person));
+    co_return ok(case_view(a, *found, c.person));
 }
 
 // The nine digits, and the same as a QR code. Derived when it is shown, stored nowhere.
@@ -229,42 +219,32 @@ awaitable<http_response> code(app& a, call& c) {
     }
     audit(a.desk, c.person, "pickup code shown", found->person);
     t.commit();
-    co_return ok(object{{"code", *digits}, {"door", d->compartment}, {"qr", qr_svg(*digits)}});
+    const bool more = d->latest_issue < d->first_issue + limits::code_window - 1;
+    co_return ok(object{{"code", *digits}, {"door", d->compartment}, {"qr", qr_svg(*digits)}, {"more", more}});
 }
 
-// Ends every code that was shown so far, at the cabinet and here. Nothing: it is done, or there was none.
-awaitable<std::optional<problem>> end_codes(app& a, case_record c) {
+// Within a transaction; what has been shown before opens nothing once the cabinet has heard of it.
+void end_codes_of(app& a, const case_record& c) {
     auto d = find_deposit(a.desk, c.deposit);
-    if (!d || !stored(*d) || d->latest_issue < d->first_issue) {
-        co_return std::nullopt;
+    if (d && end_codes(a.desk, *d)) {
+        audit(a.desk, c.person, "pickup codes revoked", c.person);
     }
-    const auto first_good = d->latest_issue + 1;
-    object claims{{"dep", d->id}, {"issue_min", first_good}};
-    const auto said = co_await a.link.open(c.cabinet, "revoke", std::move(claims));
-    if (!said) {
-        co_return said.error();
-    }
-    transaction t(a.db.sql());
-    d = find_deposit(a.desk, d->id);  // events may have come meanwhile
-    d->first_issue = std::max(d->first_issue, first_good);
-    save(a.desk, *d);
-    audit(a.desk, c.person, "pickup codes revoked", c.person);
-    t.commit();
-    co_return std::nullopt;
 }
 
-// A phone was lost: what it shows and whoever is signed in on it ends.
+// A phone was lost: what it shows and whoever is signed in on it ends. Also while the cabinet is offline: it is told as
+// soon as it hears.
 awaitable<http_response> revoke(app& a, call& c) {
     auto found = own_case(a, c);
     if (!found || !is_owner(*found, c.person)) {
         co_return refused(no_case);
     }
+    transaction t(a.db.sql());
     a.routes.end_other_sessions(c.request, "resident", c.person);
-    const auto why = co_await end_codes(a, *found);
-    if (why) {
-        co_return refused(*why);
-    }
-    co_return ok(object{{"revoked", true}});
+    end_codes_of(a, *found);
+    t.commit();
+    co_await a.link.revoke(found->deposit);
+    const auto d = find_deposit(a.desk, found->deposit);
+    co_return ok(object{{"revoked", true}, {"cabinet_told", !d || d->revoke_to == 0}});
 }
 
 awaitable<http_response> delegate(app& a, call& c) {
@@ -281,20 +261,17 @@ awaitable<http_response> delegate(app& a, call& c) {
     if (!a.limits.take("delegate/" + c.person, delegates_of_person, a.desk.now())) {
         co_return refused(too_often);
     }
-    if (!found->delegate.empty()) {  // what they were shown ends with their leave
-        const auto why = co_await end_codes(a, *found);
-        if (why) {
-            co_return refused(*why);
-        }
-        found = find_case(a.desk, found->id);
-    }
     transaction t(a.db.sql());
+    if (!found->delegate.empty()) {  // what they were shown ends with their leave
+        end_codes_of(a, *found);
+    }
     const auto done = set_delegate(a.desk, *found, *phone);
     if (!done) {
         co_return refused(done.error());
     }
     t.commit();
-    co_return ok(view(a, *found, c.person));
+    co_await a.link.revoke(found->deposit);
+    co_return ok(case_view(a, *found, c.person));
 }
 
 // ---- what is kept of a person

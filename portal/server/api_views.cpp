@@ -8,6 +8,7 @@
 
 namespace locker::portal {
 
+using boost::asio::awaitable;
 using boost::json::array;
 using boost::json::object;
 using namespace std::chrono_literals;
@@ -28,19 +29,37 @@ object cabinet_view(app& a, const cabinet_record& c) {
     return out;
 }
 
-object with_door(app& a, object view) {
-    const auto* d = view.if_contains("deposit");
-    const auto& now = a.link.now_of(std::string(view.at("cabinet").as_string()));
+object listed_view(app& a, const case_record& c, const std::optional<deposit_record>& d,
+                   const std::optional<cabinet_record>& at) {
+    auto view = shown(c, d);
+    const auto& now = a.link.now_of(c.cabinet);
     view["online"] = now.online;
-    if (d != nullptr && d->is_object()) {
-        const auto door = now.compartments.find(static_cast<int>(d->get_object().at("door").to_number<int>()));
+    if (d) {
+        const auto door = now.compartments.find(d->compartment);
         const auto* state = door == now.compartments.end() ? nullptr : door->second.if_contains("door");
         view["deposit"].as_object()["door_state"] =
             state != nullptr && now.online ? *state : boost::json::value("unknown");
     }
-    if (const auto known = find_cabinet(a.desk, std::string(view.at("cabinet").as_string()))) {
-        view["place"] = known->name;
-        view["help"] = known->help;
+    if (at) {
+        view["place"] = at->name;
+        view["help"] = at->help;
+    }
+    return view;
+}
+
+object case_view(app& a, const case_record& c) {
+    auto view = listed_view(a, c, find_deposit(a.desk, c.deposit), find_cabinet(a.desk, c.cabinet));
+    view["history"] = history_of(a.desk, c);
+    return view;
+}
+
+object case_view(app& a, const case_record& c, const std::string& person) {
+    auto view = case_view(a, c);
+    view["owner"] = is_owner(c, person);
+    if (!is_owner(c, person)) {
+        view["papers"] = array{};
+        view["note"] = "";
+        view.erase("history");
     }
     return view;
 }
@@ -57,14 +76,16 @@ object inbox_view(app& a, const std::string& recipient) {
     return {{"notices", std::move(out)}};
 }
 
-result<door_plan> plan_for(app& a, case_record& c, const call& by) {
+namespace {
+
+result<door_plan> plan_for(app& a, case_record& c, const call& by, std::int64_t life_s) {
     const auto size = box_size_from(by.text("size"));
     const auto* service = find(a.catalogue().list, c.service);
     const auto usual = service != nullptr ? service->size : box_size::small;
     transaction t(a.db.sql());
     auto plan = plan_door(a.desk, c,
                           {std::string(name(size.value_or(usual))), by.flag("accessible"), !by.staff.number.empty(),
-                           by.staff.number.empty() ? by.person : "g-" + by.staff.number});
+                           by.staff.number.empty() ? by.person : "g-" + by.staff.number, life_s});
     if (plan) {
         audit(a.desk, by.who(), "door " + plan->act, c.person);
         t.commit();
@@ -72,8 +93,10 @@ result<door_plan> plan_for(app& a, case_record& c, const call& by) {
     return plan;
 }
 
+}  // namespace
+
 http_response slip_for(app& a, case_record& c, const call& by) {
-    const auto plan = plan_for(a, c, by);
+    const auto plan = plan_for(a, c, by, slip_life_s);
     if (!plan) {
         return refused(plan.error());
     }
@@ -81,28 +104,33 @@ http_response slip_for(app& a, case_record& c, const call& by) {
     return ok(object{{"qr", qr_svg(token)}, {"seconds", slip_life_s}});
 }
 
-http_response opened(app& a, const call& by, const case_record& c, const result<object>& said) {
-    const auto now = find_case(a.desk, c.id).value_or(c);
-    auto view = with_door(a, shown(a.desk, now));
-    if (by.staff.number.empty()) {
-        view["owner"] = is_owner(now, by.person);
+awaitable<http_response> open_door(app& a, case_record c, const call& by) {
+    const auto plan = plan_for(a, c, by, grant_life_s);
+    if (!plan) {
+        co_return refused(plan.error());
     }
+    const auto said = co_await a.link.open(c.cabinet, plan->act, plan->claims);
+    if (!said && said.error().code != "no_answer") {
+        grant_refused(a.desk, *plan);
+    }
+    const auto now = find_case(a.desk, c.id).value_or(c);
+    auto view = by.staff.number.empty() ? case_view(a, now, by.person) : case_view(a, now);
     if (!said) {
         auto r = refused(said.error());
         auto body = boost::json::parse(r.body).as_object();
         body["case"] = std::move(view);
         r.body = serialize(body);
-        return r;
+        co_return r;
     }
-    return ok(object{{"door", said->contains("compartment") ? said->at("compartment") : boost::json::value(nullptr)},
-                     {"case", std::move(view)}});
+    co_return ok(object{{"door", said->contains("compartment") ? said->at("compartment") : boost::json::value(nullptr)},
+                        {"case", std::move(view)}});
 }
 
 http_response event_stream(app& a, std::set<std::string> subjects) {
     http_response r;
     r.type = "text/event-stream";
     auto watching = a.live.watch(std::move(subjects));
-    r.stream = [watching](stream_writer write) -> boost::asio::awaitable<void> {
+    r.stream = [watching](stream_writer write) -> awaitable<void> {
         bool there = co_await write("retry: 2000\nevent: hello\ndata: {}\n\n");
         while (there) {
             const auto changed = co_await watching->changes(15s);

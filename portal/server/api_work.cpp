@@ -22,6 +22,7 @@ using boost::json::object;
 constexpr bucket_rule sign_ins_of_number{10, 6 * minute};  // from one address
 constexpr bucket_rule sign_ins_from_anywhere{60, minute};  // a stranger does not lock a colleague out so soon
 constexpr bucket_rule sign_ins_of_address{40, minute};
+constexpr std::size_t listed_most = 200;  // of the worklist; the oldest come first
 
 const problem no_case{404, "unknown_case", "没有此事项。 There is no such case."};
 const problem wrong_sign_in{403, "wrong_code", "工号、密码或动态码不对。 Number, password or code is wrong."};
@@ -31,12 +32,16 @@ std::optional<case_record> case_of(app& a, const call& c) {
     return found && may_work_at(c.staff, found->cabinet) ? found : std::nullopt;
 }
 
+// What staff see beside what a resident does.
+void add_for_staff(app& a, object& view, const work_item& item) {
+    view["phone"] = item.phone.empty() ? "" : masked(item.phone);
+    view["unconfirmed"] = item.deposit && item.deposit->state == "deposited" &&
+                          a.desk.now() - item.record.changed_ms > a.desk.by.unconfirmed_ms;
+}
+
 object view(app& a, const case_record& c) {
-    auto out = with_door(a, shown(a.desk, c));
-    const auto phone = c.person.empty() ? std::nullopt : phone_of(a.desk, c.person);
-    out["phone"] = phone ? masked(*phone) : "";
-    const auto d = find_deposit(a.desk, c.deposit);
-    out["unconfirmed"] = d && d->state == "deposited" && a.desk.now() - c.changed_ms > a.desk.by.unconfirmed_ms;
+    auto out = case_view(a, c);
+    add_for_staff(a, out, {c, find_deposit(a.desk, c.deposit), phone_of(a.desk, c.person).value_or("")});
     return out;
 }
 
@@ -55,7 +60,7 @@ awaitable<http_response> sign_in(app& a, call& c) {
     const auto hash = password_hash_of(a.desk, number);
     const auto password = c.text("password");
     auto check = [hash, password] { return vault::check_password(password, hash); };
-    const bool right = co_await a.off_thread(std::move(check));
+    const bool right = co_await a.off_thread(a.passwords, std::move(check));
     transaction t(a.db.sql());
     if (!right || !check_totp(a.desk, number, c.text("totp"))) {
         audit(a.desk, "staff:" + number.substr(0, 6), "sign-in refused", "");
@@ -122,13 +127,20 @@ array troubles(app& a, const staff_account& who) {
 
 awaitable<http_response> work(app& a, call& c) {
     const auto at = c.request.query.find("cabinet");
+    std::map<std::string, cabinet_record> cabinets;
+    for (auto& one : all_cabinets(a.desk)) {
+        cabinets.emplace(one.id, one);
+    }
+    const auto work = worklist(a.desk, c.staff, at == c.request.query.end() ? "" : at->second, listed_most);
     array list;
-    for (const auto& one : worklist(a.desk, c.staff, at == c.request.query.end() ? "" : at->second)) {
-        auto v = view(a, one);
-        v.erase("history");
+    for (const auto& item : work.items) {
+        const auto where = cabinets.find(item.record.cabinet);
+        auto v = listed_view(a, item.record, item.deposit,
+                             where == cabinets.end() ? std::nullopt : std::optional(where->second));
+        add_for_staff(a, v, item);
         list.push_back(std::move(v));
     }
-    co_return ok(object{{"cases", std::move(list)}, {"troubles", troubles(a, c.staff)}});
+    co_return ok(object{{"cases", std::move(list)}, {"more", work.more}, {"troubles", troubles(a, c.staff)}});
 }
 
 awaitable<http_response> one_case(app& a, call& c) {
@@ -160,12 +172,7 @@ awaitable<http_response> open(app& a, call& c) {
     if (!found) {
         co_return refused(no_case);
     }
-    const auto plan = plan_for(a, *found, c);
-    if (!plan) {
-        co_return refused(plan.error());
-    }
-    const auto said = co_await a.link.open(found->cabinet, plan->act, plan->claims);
-    co_return opened(a, c, *found, said);
+    co_return co_await open_door(a, *found, c);
 }
 
 awaitable<http_response> slip(app& a, call& c) {

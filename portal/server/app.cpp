@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "portal/server/domain/people.hpp"
+#include "portal/server/domain/retention.hpp"
 #include "portal/server/http/pages.hpp"
 
 namespace locker::portal {
@@ -25,6 +26,7 @@ constexpr auto nothrow = asio::as_tuple(asio::use_awaitable);
 
 app::app(portal_settings given, const sources& from)
     : settings(std::move(given)),
+      gateways(std::max<std::size_t>(1, settings.channels.size())),
       db(settings.database),
       safe(settings.data_key, from),
       live(io.get_executor()),
@@ -66,7 +68,8 @@ void app::run() {
     spdlog::info("event=started address={} port={} cabinets={}", settings.http.address, http_.port(),
                  all_cabinets(desk).size());
     io.run();
-    pool.join();
+    passwords.join();
+    gateways.join();
 }
 
 // ---- notices
@@ -100,7 +103,7 @@ asio::awaitable<void> app::deliver(const channel_settings& channel) {
         const auto nonce = safe.token(16);
         const std::int64_t now = desk.now();
         auto sending = [&] { return send(channel, *n, phone, now, nonce); };
-        const auto how = co_await off_thread(sending);
+        const auto how = co_await off_thread(gateways, sending);
         try {
             settled(desk, *n, how);
         } catch (const soci::soci_error& e) {  // it is told again, by the same key

@@ -41,7 +41,8 @@ public:
     // ---- for the rooms of the API
     portal_settings settings;
     boost::asio::io_context io{1};
-    boost::asio::thread_pool pool{2};  // passwords and gateways: what takes its time
+    boost::asio::thread_pool passwords{1};  // what takes its time: 0.1 s each …
+    boost::asio::thread_pool gateways;      // … and as long as another's machine pleases, a thread for each channel
     database db;
     vault safe;
     bell live;
@@ -52,12 +53,12 @@ public:
 
     [[nodiscard]] const catalogue_now& catalogue();
 
-    // Runs `what` on the pool, and goes on here with what it gives.
+    // Runs `what` on one of the pools, and goes on here with what it gives.
     template <typename F>
-    auto off_thread(F what) {
+    auto off_thread(boost::asio::thread_pool& pool, F what) {
         using result_of = std::invoke_result_t<F>;
         return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void(result_of)>(
-            [this](auto then, F work) {
+            [this, &pool](auto then, F work) {
                 boost::asio::post(pool, [this, then = std::move(then), work = std::move(work)]() mutable {
                     boost::asio::post(
                         io, [then = std::move(then), done = work()]() mutable { std::move(then)(std::move(done)); });

@@ -222,6 +222,11 @@ void cabinet_link::take_event(const std::string& cabinet, const value& message) 
         case taken_in::before:
         case taken_in::unknown:
             break;
+        case taken_in::other:
+            spdlog::warn("event=ledger_differs cabinet={} sequence={}", cabinet, e->sequence);
+            restart_at(desk_, cabinet, 0);
+            catch_up(cabinet);
+            break;
         case taken_in::gap:
             catch_up(cabinet);
             break;
@@ -282,7 +287,8 @@ asio::awaitable<result<object>> cabinet_link::command(std::string cabinet, std::
 
 asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::string act, object claims) {
     const auto epoch = now_of(cabinet).epoch;
-    const auto token = sign(desk_, {cabinet, std::move(act), epoch.empty() ? "none" : epoch, 60, std::move(claims)});
+    const auto token =
+        sign(desk_, {cabinet, std::move(act), epoch.empty() ? "none" : epoch, grant_life_s, std::move(claims)});
     co_return co_await command(std::move(cabinet), "open", object(), token);
 }
 
@@ -306,9 +312,8 @@ asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
             again = done && catching_[cabinet];
         }
         for (const auto& d : live_deposits(desk_, cabinet)) {
-            if (d.confirm_wanted && d.state == "deposited") {
-                confirm_when_possible(d.id);
-            }
+            confirm_when_possible(d.id);
+            co_await revoke(d.id);
         }
         co_await send_roster(cabinet);
     } catch (const soci::soci_error& e) {
@@ -328,7 +333,8 @@ asio::awaitable<bool> cabinet_link::replay(const std::string& cabinet) {
     auto known = find_cabinet(desk_, cabinet);
     if (known && head >= 0) {
         const auto have = static_cast<std::int64_t>(known->sequence);
-        if (head < have || earliest > have + 1) {  // another ledger, or one that was pruned meanwhile
+        const bool differs = head == have && !known->head.empty() && known->head != text(*snapshot, "head");
+        if (head < have || earliest > have + 1 || differs) {  // another ledger, or one that was pruned meanwhile
             spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
             restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));
         }
@@ -338,7 +344,8 @@ asio::awaitable<bool> cabinet_link::replay(const std::string& cabinet) {
         if (!known || static_cast<std::int64_t>(known->sequence) >= head) {
             co_return known.has_value();
         }
-        const std::uint64_t from = known->sequence + 1;
+        // From the last that is known: whether it is the same there tells whether the ledger is.
+        const std::uint64_t from = std::max({known->sequence, static_cast<std::uint64_t>(earliest), std::uint64_t{1}});
         const auto to = std::min<std::uint64_t>(from + limits::replay_events - 1, static_cast<std::uint64_t>(head));
         object args{{"from", from}, {"to", to}};
         const auto page = co_await command(cabinet, "replay", std::move(args));
@@ -346,11 +353,12 @@ asio::awaitable<bool> cabinet_link::replay(const std::string& cabinet) {
         if (events == nullptr || !events->is_array() || events->get_array().empty()) {
             co_return false;
         }
+        const auto before = known->sequence;
         for (const auto& e : events->get_array()) {
             take_event(cabinet, e);
         }
         known = find_cabinet(desk_, cabinet);
-        if (!known || known->sequence < from) {
+        if (!known || known->sequence <= before) {
             spdlog::error("event=replay_stands_still cabinet={} from={}", cabinet, from);
             co_return false;
         }
@@ -376,6 +384,22 @@ asio::awaitable<void> cabinet_link::confirm(std::string deposit) {
     }
 }
 
+asio::awaitable<void> cabinet_link::revoke(std::string deposit) {
+    auto d = find_deposit(desk_, deposit);
+    if (!d || d->revoke_to == 0) {
+        co_return;
+    }
+    const auto least = d->revoke_to;
+    object claims{{"dep", deposit}, {"issue_min", least}};
+    const auto said = co_await open(d->cabinet, "revoke", std::move(claims));
+    d = find_deposit(desk_, deposit);  // events may have come meanwhile
+    if (said && d) {
+        codes_ended(desk_, *d, least);
+    } else if (d && said.error().code != "cabinet_offline") {
+        spdlog::warn("event=revoke_refused cabinet={} deposit={} code={}", d->cabinet, deposit, said.error().code);
+    }
+}
+
 // ---- rosters
 
 void cabinet_link::renew_rosters() {
@@ -392,7 +416,7 @@ asio::awaitable<void> cabinet_link::send_roster(std::string cabinet) {
         co_return;
     }
     object claims{{"version", version->version}, {"staff", version->staff}};
-    const auto token = sign(desk_, {cabinet, "roster", now_of(cabinet).epoch, 60, std::move(claims)});
+    const auto token = sign(desk_, {cabinet, "roster", now_of(cabinet).epoch, grant_life_s, std::move(claims)});
     const auto said = co_await command(cabinet, "roster", object(), token);
     if (said) {
         roster_taken(desk_, cabinet, *version);

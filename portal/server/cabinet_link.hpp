@@ -49,6 +49,8 @@ public:
 
     // "Documents deposited", as soon as the cabinet hears and the papers lie there.
     void confirm_when_possible(const std::string& deposit);
+    // "Earlier codes are worth nothing", now if the cabinet hears, else as soon as it does.
+    [[nodiscard]] boost::asio::awaitable<void> revoke(std::string deposit);
     // Staff have changed: each cabinet gets its roster.
     void renew_rosters();
 

@@ -213,6 +213,8 @@ delivery send_mail(const channel_settings& by, const notice& n, std::int64_t now
         set_common(c.get(), by.url);
         curl_easy_setopt(c.get(), CURLOPT_MAIL_FROM, from.c_str());
         curl_easy_setopt(c.get(), CURLOPT_MAIL_RCPT, recipients.get());
+        // An address that is wrong does not make the others get it again and again.
+        curl_easy_setopt(c.get(), CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
         curl_easy_setopt(c.get(), CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(c.get(), CURLOPT_READFUNCTION, give);
         curl_easy_setopt(c.get(), CURLOPT_READDATA, &mail);

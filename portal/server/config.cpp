@@ -32,6 +32,7 @@ public:
         read_channels();
         read_notices();
         read_rules();
+        read_limits();
         root_.no_others();
         if (!errors_.empty()) {
             std::stable_sort(errors_.begin(), errors_.end(),
@@ -225,6 +226,16 @@ private:
         auto s = root_.table("retention");
         out_.by.keep_cases_ms = s.number("cases_days", false, 1, 3650).value_or(180) * day;
         out_.by.keep_audit_ms = s.number("audit_days", false, 30, 3650).value_or(400) * day;
+        s.no_others();
+    }
+
+    void read_limits() {
+        auto s = root_.table("limits");
+        const auto count = [&s](std::string_view key, int otherwise, std::int64_t most) {
+            return static_cast<int>(s.number(key, false, 1, most).value_or(otherwise));
+        };
+        out_.by.codes_of_address = count("codes_of_address", out_.by.codes_of_address, 100'000);
+        out_.by.requests_of_address = count("requests_of_address", out_.by.requests_of_address, 1000);
         s.no_others();
     }
 

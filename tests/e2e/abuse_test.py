@@ -18,7 +18,7 @@ def code_of(call):
 
 
 def test_phones_and_codes_are_not_to_be_guessed(stand, portal):
-    p = portal(stand())
+    p = portal(stand(), more="[limits]\ncodes_of_address = 20\n")
     b = Browser(p.origin)
     first = b.send("/api/sign-in/code", {"phone": PHONE})
     other = b.send("/api/sign-in/code", {"phone": OTHER})

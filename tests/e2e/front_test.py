@@ -174,7 +174,7 @@ def through_qr(text, folder):
     """What a phone shows and a scanner reads: another encoder, another decoder."""
     picture = pathlib.Path(folder) / "code.png"
     subprocess.run(["qrencode", "-o", picture, "-s", "4", text], check=True)
-    return subprocess.run(["zbarimg", "--raw", "-q", picture], capture_output=True, text=True, check=True).stdout.strip()
+    return read_qr_image(picture)
 
 
 def test_keypad_and_scanner_open_and_refuse(front):

@@ -1,10 +1,11 @@
 """The scanning flow over its HTTP API: a real portal, broker, cabinet and line."""
 import json
+import re
 import signal
 
 import pytest
 
-from cabinet_kit import wait_for
+from cabinet_kit import read_qr_image, wait_for
 from portal_kit import Browser, Refused, poll
 
 PHONE = "+8613800138000"
@@ -116,13 +117,15 @@ def test_a_delegate_collects_and_a_lost_phone_ends_codes(stand, portal):
             friend.ask(path, {"at_door": True})
         assert e.value.status == 404  # to a stranger there is no such case
     old = resident.ask(f"/api/cases/{case}/code", {})["code"]
-    resident.ask(f"/api/cases/{case}/revoke", {})
+    assert resident.ask(f"/api/cases/{case}/revoke", {})["cabinet_told"]
     refused = s.enter(old)
     assert not refused["ok"] and refused["error"]["code"] in ("wrong_code", "expired")
     resident.ask(f"/api/cases/{case}/delegate", {"phone": "139 0013 9000"})
     assert [n["template"] for n in p.inbox("+8613900139000")].count("ready_delegate") == 1
     code = friend.ask(f"/api/cases/{case}/code", {})["code"]
     assert code != old
+    seen = friend.ask(f"/api/cases/{case}")  # what collecting takes, and no more
+    assert not seen["owner"] and seen["papers"] == [] and "history" not in seen
     with pytest.raises(Refused):
         friend.ask(f"/api/cases/{case}/delegate", {"phone": "13700137000"})
     assert s.enter(code)["ok"]
@@ -170,6 +173,12 @@ def test_cut_off_at_each_step(stand, portal):
     worker.ask(f"/api/work/{case}/confirm", {})
     mended()
     until(resident, case, "ready")
+    cut()
+    lost = resident.ask(f"/api/cases/{case}/code", {})["code"]
+    assert not resident.ask(f"/api/cases/{case}/revoke", {})["cabinet_told"]  # noted; said to the cabinet later
+    mended()
+    s.mqtt.event("credential.revoked", issue_min=1)
+    assert not s.enter(lost)["ok"]
     cut()
     code = resident.ask(f"/api/cases/{case}/code", {})
     assert read_qr(s, code["qr"]) == code["code"]
@@ -259,8 +268,6 @@ def test_from_enrolment_to_service(stand, portal):
 
 def read_qr(s, svg):
     """By another decoder: drawn by rsvg or ImageMagick is not to be had everywhere, so the path itself is drawn."""
-    import re
-    import subprocess
     side = int(re.search(r'viewBox="0 0 (\d+)', svg)[1])
     grid = [[255] * side for _ in range(side)]
     for x, y, run in re.findall(r"M(\d+) (\d+)h(\d+)v1", svg):
@@ -270,7 +277,7 @@ def read_qr(s, svg):
     rows = [bytes(v for v in row for _ in range(scale)) for row in grid for _ in range(scale)]
     image = s.folder / "qr.pgm"
     image.write_bytes(f"P5 {side * scale} {side * scale} 255\n".encode() + b"".join(rows))
-    return subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", image], capture_output=True, text=True, check=True).stdout.strip()
+    return read_qr_image(image)
 
 
 def test_strangers(stand, portal):

@@ -13,8 +13,22 @@ namespace {
 constexpr std::size_t words_most = 120;
 
 cabinet_record record_of(const soci::row& r) {
-    return {r.get<std::string>(0), r.get<std::string>(1), r.get<std::string>(2), r.get<std::string>(3),
-            static_cast<std::uint64_t>(r.get<long long>(4))};
+    return {r.get<std::string>(0),
+            r.get<std::string>(1),
+            r.get<std::string>(2),
+            r.get<std::string>(3),
+            static_cast<std::uint64_t>(r.get<long long>(4)),
+            r.get<std::string>(5),
+            r.get<long long>(6)};
+}
+
+result<void> check_words(const cabinet_record& what) {
+    if (what.name.empty() || what.name.size() > words_most || what.place.size() > words_most ||
+        what.help.size() > words_most) {
+        return problem{400, "malformed",
+                       "名称不能为空，且不超过 120 字节。 A name is wanted; no text beyond 120 bytes."};
+    }
+    return {};
 }
 
 }  // namespace
@@ -24,10 +38,8 @@ result<void> add_cabinet(office& o, const cabinet_record& what, const key256& ke
         return problem{400, "malformed",
                        "编号只能用字母、数字、_ 和 -，最多 64 个。 The id: 1 to 64 of A-Z a-z 0-9 _ - are wanted."};
     }
-    if (what.name.empty() || what.name.size() > words_most || what.place.size() > words_most ||
-        what.help.size() > words_most) {
-        return problem{400, "malformed",
-                       "名称不能为空，且不超过 120 字节。 A name is wanted; no text beyond 120 bytes."};
+    if (auto good = check_words(what); !good) {
+        return good;
     }
     if (find_cabinet(o, what.id)) {
         return problem{409, "taken", "该编号已存在。 There is such a cabinet already."};
@@ -42,9 +54,22 @@ result<void> add_cabinet(office& o, const cabinet_record& what, const key256& ke
     return {};
 }
 
+result<void> rename_cabinet(office& o, const cabinet_record& what) {
+    if (!find_cabinet(o, what.id)) {
+        return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
+    }
+    if (auto good = check_words(what); !good) {
+        return good;
+    }
+    o.db.sql() << "UPDATE cabinets SET name = :n, place = :p, help = :h WHERE id = :i", soci::use(what.name),
+        soci::use(what.place), soci::use(what.help), soci::use(what.id);
+    return {};
+}
+
 std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << "SELECT id, name, place, help, sequence FROM cabinets WHERE id = :i", soci::use(id));
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE id = :i",
+         soci::use(id));
     for (const auto& r : rows) {
         return record_of(r);
     }
@@ -54,7 +79,7 @@ std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
 std::vector<cabinet_record> all_cabinets(office& o) {
     std::vector<cabinet_record> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << "SELECT id, name, place, help, sequence FROM cabinets ORDER BY id");
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets ORDER BY id");
     for (const auto& r : rows) {
         out.push_back(record_of(r));
     }
@@ -63,7 +88,11 @@ std::vector<cabinet_record> all_cabinets(office& o) {
 
 void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence) {
     const auto s = static_cast<long long>(sequence);
-    o.db.sql() << "UPDATE cabinets SET sequence = :s WHERE id = :i", soci::use(s), soci::use(cabinet);
+    transaction t(o.db.sql());
+    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = '', ledger = ledger + 1 WHERE id = :i", soci::use(s),
+        soci::use(cabinet);
+    audit(o, "cabinet", "another ledger", cabinet);
+    t.commit();
 }
 
 secret256 key_of(office& o, const std::string& cabinet) {

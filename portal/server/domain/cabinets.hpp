@@ -16,15 +16,19 @@ struct cabinet_record {
     std::string name;
     std::string place;
     std::string help;            // a phone number for whoever stands before it
-    std::uint64_t sequence = 0;  // of the last event that was taken in
+    std::uint64_t sequence = 0;  // of the last event that was taken in …
+    std::string head{};          // … and its hash; empty: not known
+    std::int64_t ledger = 0;     // how many others it had before
 };
 
 // A new cabinet with a new key. Errors: malformed, taken.
 [[nodiscard]] result<void> add_cabinet(office& o, const cabinet_record& what, const key256& key);
+// Its name, place and help number. Errors: malformed, unknown_cabinet.
+[[nodiscard]] result<void> rename_cabinet(office& o, const cabinet_record& what);
 [[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);
 [[nodiscard]] std::vector<cabinet_record> all_cabinets(office& o);
 
-// Its ledger is another one, or begins later: events are taken in after this one.
+// Its ledger is another one, or begins later: events are taken in after this one. Told in the access log.
 void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence);
 
 // For codes. Throws std::runtime_error when the data key does not open it: this is another installation's database.

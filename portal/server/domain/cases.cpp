@@ -25,9 +25,10 @@ const problem not_now{
     409, "wrong_state",
     "现在不能这样做，请刷新页面查看最新状态。 This cannot be done now; look at the case's present state."};
 
+constexpr std::size_t column_count = 14;
 constexpr const char* columns =
-    "id, cabinet, person, delegate, service, catalogue, title, papers, state, deposit, note, overdue, created_at, "
-    "changed_at";
+    "k.id, k.cabinet, k.person, k.delegate, k.service, k.catalogue, k.title, k.papers, k.state, k.deposit, k.note, "
+    "k.overdue, k.created_at, k.changed_at";
 
 case_record record_of(const soci::row& r) {
     case_record c;
@@ -151,7 +152,7 @@ std::optional<case_state> next(case_state state, case_step step) {
 
 std::optional<case_record> find_case(office& o, const std::string& id) {
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns + " FROM cases WHERE id = :i", soci::use(id));
+        (o.db.sql().prepare << std::string("SELECT ") + columns + " FROM cases k WHERE k.id = :i", soci::use(id));
     for (const auto& r : rows) {
         return record_of(r);
     }
@@ -161,8 +162,9 @@ std::optional<case_record> find_case(office& o, const std::string& id) {
 std::vector<case_record> cases_of(office& o, const std::string& person) {
     std::vector<case_record> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns +
-                                   " FROM cases WHERE person = :p OR delegate = :d ORDER BY created_at DESC LIMIT 100",
+        (o.db.sql().prepare
+             << std::string("SELECT ") + columns +
+                    " FROM cases k WHERE k.person = :p OR k.delegate = :d ORDER BY k.created_at DESC LIMIT 100",
          soci::use(person), soci::use(person));
     for (const auto& r : rows) {
         out.push_back(record_of(r));
@@ -170,19 +172,33 @@ std::vector<case_record> cases_of(office& o, const std::string& person) {
     return out;
 }
 
-std::vector<case_record> worklist(office& o, const staff_account& who, const std::string& cabinet) {
-    std::vector<case_record> out;
-    const soci::rowset<soci::row> rows =
+work_list worklist(office& o, const staff_account& who, const std::string& cabinet, std::size_t most) {
+    work_list out;
+    const soci::rowset<soci::row> rows =  // in one go: a list of hundreds must not keep others waiting
         (o.db.sql().prepare
-             << std::string("SELECT ") + columns +
-                    " FROM cases WHERE state NOT IN ('done', 'cancelled', 'awaiting_papers') AND (:a = '' OR "
-                    "cabinet = :b) ORDER BY changed_at LIMIT 1000",
+             << std::string("SELECT ") + columns + ", p.phone, " + deposit_columns +
+                    " FROM cases k LEFT JOIN people p ON p.id = k.person LEFT JOIN deposits d ON d.id = k.deposit "
+                    "WHERE k.state NOT IN ('done', 'cancelled', 'awaiting_papers') AND (:a = '' OR k.cabinet = :b) "
+                    "ORDER BY k.changed_at",
          soci::use(cabinet), soci::use(cabinet));
     for (const auto& r : rows) {
         auto c = record_of(r);
-        if (may_work_at(who, c.cabinet)) {
-            out.push_back(std::move(c));
+        if (!may_work_at(who, c.cabinet)) {
+            continue;
         }
+        if (out.items.size() == most) {
+            out.more = true;
+            break;
+        }
+        work_item item;
+        item.record = std::move(c);
+        if (r.get_indicator(column_count) == soci::i_ok) {
+            item.phone = o.safe.open("phone", r.get<std::string>(column_count)).value_or("");
+        }
+        if (r.get_indicator(column_count + 1) == soci::i_ok) {
+            item.deposit = deposit_of_row(r, column_count + 1);
+        }
+        out.items.push_back(std::move(item));
     }
     return out;
 }
@@ -256,18 +272,19 @@ bool may_collect(const case_record& c, const std::string& person) {
 
 namespace {
 
-// Another case of this person whose compartment is held for it: one at a time.
+// Another case of this person whose compartment is held for it, or may be: one at a time.
 bool holds_another(office& o, const case_record& c) {
     int held = 0;
+    const long long now = o.now();
     o.db.sql()
         << "SELECT COUNT(*) FROM deposits d JOIN cases k ON k.deposit = d.id WHERE k.person = :p AND k.id <> :c AND "
-           "d.kind = 'intake' AND d.state = 'reserved'",
-        soci::use(c.person), soci::use(c.id), soci::into(held);
+           "d.kind = 'intake' AND (d.state = 'reserved' OR (d.state = 'asked' AND d.grant_until > :n))",
+        soci::use(c.person), soci::use(c.id), soci::use(now), soci::into(held);
     return held > 0;
 }
 
 door_plan collecting(const deposit_record& d, const std::string& who) {
-    return {"collect", d, object{{"dep", d.id}, {"case", d.case_id}, {"sub", who}}};
+    return {"collect", d, object{{"dep", d.id}, {"case", d.case_id}, {"sub", who}}, 0};
 }
 
 }  // namespace
@@ -307,18 +324,27 @@ result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
         d->size = wish.size;
         d->accessible = wish.accessible;
         c.deposit = d->id;
-        save(o, *d);
         save(o, c);
-    } else if (d->state == "asked" && (d->size != wish.size || d->accessible != wish.accessible)) {
+    } else if (d->state == "asked") {
         d->size = wish.size;
         d->accessible = wish.accessible;
-        save(o, *d);
     }
+    const std::int64_t before = d->grant_until_ms;
+    d->grant_until_ms = std::max(before, o.now() + wish.life_s * second);
+    save(o, *d);
     object claims{{"dep", d->id}, {"kind", kind}, {"case", c.id}, {"size", d->size}, {"sub", wish.who}};
     if (d->accessible) {
         claims["accessible"] = true;
     }
-    return door_plan{"deposit", *d, claims};
+    return door_plan{"deposit", *d, claims, before};
+}
+
+void grant_refused(office& o, const door_plan& plan) {
+    auto d = plan.act == "deposit" ? find_deposit(o, plan.deposit.id) : std::nullopt;
+    if (d && d->state == "asked" && d->grant_until_ms == plan.deposit.grant_until_ms) {
+        d->grant_until_ms = plan.grant_until_before_ms;
+        save(o, *d);
+    }
 }
 
 result<void> want_confirmed(office& o, case_record& c, const std::string& who) {
@@ -340,8 +366,7 @@ result<void> want_confirmed(office& o, case_record& c, const std::string& who) {
 
 result<void> cancel_case(office& o, case_record& c, const std::string& who) {
     const auto d = find_deposit(o, c.deposit);
-    const bool may_open = d && d->state == "asked" && o.now() < d->changed_ms + slip_life_s * second;
-    if (may_open || (d && live(*d) && d->state != "asked")) {
+    if (d && may_hold(*d, o.now())) {
         return problem{409, "wrong_state",
                        "柜门正为您保留，请十分钟后再取消。 A compartment is held for you; cancel ten minutes later."};
     }
@@ -371,11 +396,10 @@ result<void> set_delegate(office& o, case_record& c, const std::string& phone) {
 
 namespace {
 
-// Papers are going back, or may: a QR code that was shown is good for a while.
+// Papers are going back, or may.
 bool return_under_way(office& o, const case_record& c) {
     const auto d = find_deposit(o, c.deposit);
-    const bool may = d && d->state == "asked" && o.now() < d->changed_ms + slip_life_s * second;
-    return d && d->kind == "return" && (may || (live(*d) && d->state != "asked"));
+    return d && d->kind == "return" && may_hold(*d, o.now());
 }
 
 }  // namespace
@@ -449,7 +473,7 @@ object words_for(office& o, const case_record& c) {
             {"door", d ? d->compartment : 0}};
 }
 
-object shown(office& o, const case_record& c) {
+object shown(const case_record& c, const std::optional<deposit_record>& d) {
     object out{{"id", c.id},
                {"cabinet", c.cabinet},
                {"service", c.service},
@@ -462,12 +486,16 @@ object shown(office& o, const case_record& c) {
                {"created", format_time(c.created_ms)},
                {"changed", format_time(c.changed_ms)},
                {"deposit", nullptr}};
-    if (const auto d = find_deposit(o, c.deposit)) {
+    if (d) {
         out["deposit"] = object{{"kind", d->kind},
                                 {"state", d->state},
                                 {"door", d->compartment},
                                 {"said_deposited", d->confirm_wanted || d->state == "confirmed"}};
     }
+    return out;
+}
+
+array history_of(office& o, const case_record& c) {
     array history;
     const soci::rowset<soci::row> rows =
         (o.db.sql().prepare << "SELECT at, what, who, note FROM case_log WHERE case_id = :c ORDER BY n",
@@ -481,8 +509,7 @@ object shown(office& o, const case_record& c) {
                                                                   : "resident"},
                                  {"note", r.get<std::string>(3)}});
     }
-    out["history"] = history;
-    return out;
+    return history;
 }
 
 }  // namespace locker::portal

@@ -67,8 +67,17 @@ struct case_record {
 [[nodiscard]] std::optional<case_record> find_case(office& o, const std::string& id);
 // Those of a resident, as owner or delegate, newest first.
 [[nodiscard]] std::vector<case_record> cases_of(office& o, const std::string& person);
-// Those that staff have something to do with, oldest first; empty cabinet: of all that are theirs.
-[[nodiscard]] std::vector<case_record> worklist(office& o, const staff_account& who, const std::string& cabinet);
+// Those that staff have something to do with, oldest first, at most so many; empty cabinet: of all that are theirs.
+struct work_item {
+    case_record record;
+    std::optional<deposit_record> deposit;
+    std::string phone;  // empty: it was forgotten
+};
+struct work_list {
+    std::vector<work_item> items;
+    bool more = false;
+};
+[[nodiscard]] work_list worklist(office& o, const staff_account& who, const std::string& cabinet, std::size_t most);
 void save(office& o, case_record& c);
 
 // Applies a step: state, log, change. False: it has no meaning there.
@@ -90,13 +99,17 @@ struct door_wish {
     bool accessible = false;
     bool staff = false;
     std::string who;  // a person or "staff:4711"
+    std::int64_t life_s = grant_life_s;
 };
 struct door_plan {
     std::string act;  // deposit | collect
     deposit_record deposit;
     boost::json::object claims;
+    std::int64_t grant_until_before_ms = 0;
 };
 [[nodiscard]] result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish);
+// The cabinet said no, or never heard: what was signed holds no compartment.
+void grant_refused(office& o, const door_plan& plan);
 
 [[nodiscard]] result<void> want_confirmed(office& o, case_record& c, const std::string& who);
 [[nodiscard]] result<void> cancel_case(office& o, case_record& c, const std::string& who);
@@ -113,7 +126,8 @@ struct door_plan {
 // Parameters that notices about this case may use.
 [[nodiscard]] boost::json::object words_for(office& o, const case_record& c);
 
-// As pages show it.
-[[nodiscard]] boost::json::object shown(office& o, const case_record& c);
+// As pages show it, with the deposit that counts now; and what has happened so far.
+[[nodiscard]] boost::json::object shown(const case_record& c, const std::optional<deposit_record>& d);
+[[nodiscard]] boost::json::array history_of(office& o, const case_record& c);
 
 }  // namespace locker::portal

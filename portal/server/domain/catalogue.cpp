@@ -189,6 +189,34 @@ result<std::int64_t> set_catalogue(office& o, const std::string& toml_text, cons
     return std::int64_t{version};
 }
 
+std::vector<catalogue_record> catalogue_history(office& o) {
+    std::vector<catalogue_record> out;
+    const soci::rowset<soci::row> rows =
+        (o.db.sql().prepare << "SELECT version, who, created_at FROM catalogue ORDER BY version DESC LIMIT 50");
+    for (const auto& r : rows) {
+        out.push_back({r.get<long long>(0), r.get<std::string>(1), r.get<long long>(2), ""});
+    }
+    return out;
+}
+
+std::optional<catalogue_record> catalogue_of(office& o, const std::string& version) {
+    long long number = 0;
+    const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
+    if (error != std::errc{} || end != version.data() + version.size()) {
+        return std::nullopt;
+    }
+    catalogue_record out;
+    long long created = 0;
+    o.db.sql() << "SELECT content, who, created_at FROM catalogue WHERE version = :v", soci::use(number),
+        soci::into(out.text), soci::into(out.who), soci::into(created);
+    if (!o.db.sql().got_data()) {
+        return std::nullopt;
+    }
+    out.version = number;
+    out.created_ms = created;
+    return out;
+}
+
 const service* find(const services& all, std::string_view id) {
     const auto at = std::find_if(all.begin(), all.end(), [&](const auto& s) { return s.id == id; });
     return at == all.end() ? nullptr : &*at;

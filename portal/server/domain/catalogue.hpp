@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,6 +44,17 @@ using services = std::vector<service>;
 
 // Puts one in force. Its version; errors: malformed, with every mistake's line.
 [[nodiscard]] result<std::int64_t> set_catalogue(office& o, const std::string& toml_text, const std::string& who);
+
+// One that was put in force, and when, by whom; newest first, at most fifty, without what they say.
+struct catalogue_record {
+    std::int64_t version = 0;
+    std::string who;
+    std::int64_t created_ms = 0;
+    std::string text;
+};
+[[nodiscard]] std::vector<catalogue_record> catalogue_history(office& o);
+// `version`: decimal. Nothing: there is none such.
+[[nodiscard]] std::optional<catalogue_record> catalogue_of(office& o, const std::string& version);
 
 [[nodiscard]] const service* find(const services& all, std::string_view id);
 

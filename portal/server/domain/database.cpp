@@ -50,6 +50,11 @@ const std::vector<std::vector<std::string_view>>& migrations() {
          "CREATE TABLE audit (n BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, whom "
          "TEXT NOT NULL)"},
         {"CREATE TABLE notice_words (name TEXT PRIMARY KEY, title TEXT NOT NULL, zh TEXT NOT NULL, en TEXT NOT NULL)"},
+        {"ALTER TABLE deposits ADD COLUMN grant_until BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE deposits ADD COLUMN revoke_to BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE cabinets ADD COLUMN ledger BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE cabinets ADD COLUMN head TEXT NOT NULL DEFAULT ''",
+         "CREATE TABLE settings (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"},
     };
     return all;
 }

@@ -10,28 +10,6 @@
 namespace locker::portal {
 namespace {
 
-constexpr const char* columns =
-    "id, cabinet, case_id, kind, state, compartment, size, accessible, confirm_wanted, first_issue, latest_issue, "
-    "renew, changed_at";
-
-deposit_record record_of(const soci::row& r) {
-    deposit_record d;
-    d.id = r.get<std::string>(0);
-    d.cabinet = r.get<std::string>(1);
-    d.case_id = r.get<std::string>(2);
-    d.kind = r.get<std::string>(3);
-    d.state = r.get<std::string>(4);
-    d.compartment = r.get<int>(5);
-    d.size = r.get<std::string>(6);
-    d.accessible = r.get<int>(7) != 0;
-    d.confirm_wanted = r.get<int>(8) != 0;
-    d.first_issue = r.get<long long>(9);
-    d.latest_issue = r.get<long long>(10);
-    d.renew = r.get<int>(11) != 0;
-    d.changed_ms = r.get<long long>(12);
-    return d;
-}
-
 // The cabinet tries five from the one after the last that it accepted, which may be any that was shown.
 bool would_accept(const deposit_record& d, const key256& cabinet_key, const std::string& code) {
     const auto key = deposit_key(cabinet_key, d.id);
@@ -46,6 +24,26 @@ bool would_accept(const deposit_record& d, const key256& cabinet_key, const std:
 
 }  // namespace
 
+deposit_record deposit_of_row(const soci::row& r, std::size_t from) {
+    deposit_record d;
+    d.id = r.get<std::string>(from);
+    d.cabinet = r.get<std::string>(from + 1);
+    d.case_id = r.get<std::string>(from + 2);
+    d.kind = r.get<std::string>(from + 3);
+    d.state = r.get<std::string>(from + 4);
+    d.compartment = r.get<int>(from + 5);
+    d.size = r.get<std::string>(from + 6);
+    d.accessible = r.get<int>(from + 7) != 0;
+    d.confirm_wanted = r.get<int>(from + 8) != 0;
+    d.first_issue = r.get<long long>(from + 9);
+    d.latest_issue = r.get<long long>(from + 10);
+    d.renew = r.get<int>(from + 11) != 0;
+    d.changed_ms = r.get<long long>(from + 12);
+    d.grant_until_ms = r.get<long long>(from + 13);
+    d.revoke_to = r.get<long long>(from + 14);
+    return d;
+}
+
 bool live(const deposit_record& d) {
     return d.state == "asked" || d.state == "reserved" || stored(d);
 }
@@ -54,11 +52,16 @@ bool stored(const deposit_record& d) {
     return d.state == "deposited" || d.state == "confirmed";
 }
 
+bool may_hold(const deposit_record& d, std::int64_t now_ms) {
+    return d.state == "reserved" || stored(d) || (d.state == "asked" && now_ms < d.grant_until_ms);
+}
+
 std::optional<deposit_record> find_deposit(office& o, const std::string& id) {
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns + " FROM deposits WHERE id = :i", soci::use(id));
+        (o.db.sql().prepare << std::string("SELECT ") + deposit_columns + " FROM deposits d WHERE d.id = :i",
+         soci::use(id));
     for (const auto& r : rows) {
-        return record_of(r);
+        return deposit_of_row(r);
     }
     return std::nullopt;
 }
@@ -66,12 +69,12 @@ std::optional<deposit_record> find_deposit(office& o, const std::string& id) {
 std::vector<deposit_record> live_deposits(office& o, const std::string& cabinet) {
     std::vector<deposit_record> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns +
-                                   " FROM deposits WHERE cabinet = :c AND state IN ('asked', 'reserved', 'deposited', "
-                                   "'confirmed')",
+        (o.db.sql().prepare << std::string("SELECT ") + deposit_columns +
+                                   " FROM deposits d WHERE d.cabinet = :c AND d.state IN ('asked', 'reserved', "
+                                   "'deposited', 'confirmed')",
          soci::use(cabinet));
     for (const auto& r : rows) {
-        out.push_back(record_of(r));
+        out.push_back(deposit_of_row(r));
     }
     return out;
 }
@@ -83,14 +86,16 @@ void save(office& o, const deposit_record& d) {
     const long long first = d.first_issue;
     const long long latest = d.latest_issue;
     const long long now = o.now();
+    const long long grant_until = d.grant_until_ms;
+    const long long revoke_to = d.revoke_to;
     o.db.sql() << "DELETE FROM deposits WHERE id = :i", soci::use(d.id);
     o.db.sql()
         << "INSERT INTO deposits (id, cabinet, case_id, kind, state, compartment, size, accessible, "
-           "confirm_wanted, first_issue, latest_issue, renew, changed_at) VALUES (:i, :c, :e, :k, :s, :n, :z, :a, "
-           ":w, :f, :l, :r, :t)",
+           "confirm_wanted, first_issue, latest_issue, renew, changed_at, grant_until, revoke_to) VALUES (:i, :c, :e, "
+           ":k, :s, :n, :z, :a, :w, :f, :l, :r, :t, :g, :v)",
         soci::use(d.id), soci::use(d.cabinet), soci::use(d.case_id), soci::use(d.kind), soci::use(d.state),
         soci::use(d.compartment), soci::use(d.size), soci::use(accessible), soci::use(wanted), soci::use(first),
-        soci::use(latest), soci::use(renew), soci::use(now);
+        soci::use(latest), soci::use(renew), soci::use(now), soci::use(grant_until), soci::use(revoke_to);
 }
 
 std::string new_deposit_id(const office& o) {
@@ -127,6 +132,25 @@ void code_spent(deposit_record& d) {
     const bool one = d.latest_issue == d.first_issue;
     ++d.first_issue;
     d.renew = !one;
+}
+
+bool end_codes(office& o, deposit_record& d) {
+    if (!stored(d) || d.latest_issue < d.first_issue) {
+        return false;
+    }
+    d.first_issue = d.latest_issue + 1;
+    d.revoke_to = d.first_issue;
+    d.renew = false;
+    save(o, d);
+    return true;
+}
+
+void codes_ended(office& o, deposit_record& d, std::int64_t issue_min) {
+    d.first_issue = std::max(d.first_issue, issue_min);
+    if (d.revoke_to <= issue_min) {
+        d.revoke_to = 0;
+    }
+    save(o, d);
 }
 
 std::string sign(const office& o, const grant_claims& what) {

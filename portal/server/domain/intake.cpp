@@ -28,12 +28,17 @@ int number(const object& o, std::string_view member) {
                : 0;
 }
 
-std::string cause_of(const cabinet_event& e) {
-    return e.cabinet + "/" + std::to_string(e.sequence);
+// An event, and the how manyth ledger of this cabinet it is of.
+struct ledger_event : cabinet_event {
+    std::int64_t ledger = 0;
+};
+
+std::string cause_of(const ledger_event& e) {
+    return e.cabinet + "/" + (e.ledger == 0 ? "" : std::to_string(e.ledger) + "/") + std::to_string(e.sequence);
 }
 
 // Staff of this cabinet, each by themselves, and the team's channels once.
-void tell_staff(office& o, const cabinet_event& e, const std::string& name, const object& words) {
+void tell_staff(office& o, const ledger_event& e, const std::string& name, const object& words) {
     for (const auto& who : all_staff(o)) {
         if (may_work_at(who, e.cabinet)) {
             tell(o, {cause_of(e), "staff:" + who.number, o.by.staff_channels, name, words, true});
@@ -42,7 +47,7 @@ void tell_staff(office& o, const cabinet_event& e, const std::string& name, cons
     tell(o, {cause_of(e), "team", o.by.team_channels, name, words, true});
 }
 
-void tell_who_collects(office& o, const cabinet_event& e, const case_record& c, const std::string& name) {
+void tell_who_collects(office& o, const ledger_event& e, const case_record& c, const std::string& name) {
     const auto words = words_for(o, c);
     if (!c.person.empty()) {
         tell(o, {cause_of(e), c.person, o.by.resident_channels, name, words, false});
@@ -114,7 +119,7 @@ std::optional<effect> effect_of(const cabinet_event& e, const deposit_record& d)
     return std::nullopt;
 }
 
-void apply_to_case(office& o, const cabinet_event& e, const deposit_record& d, const effect& what) {
+void apply_to_case(office& o, const ledger_event& e, const deposit_record& d, const effect& what) {
     auto c = find_case(o, d.case_id);
     if (!c) {
         return;
@@ -147,7 +152,7 @@ void apply_to_case(office& o, const cabinet_event& e, const deposit_record& d, c
     }
 }
 
-void apply(office& o, const cabinet_event& e) {
+void apply(office& o, const ledger_event& e) {
     if (auto d = deposit_of(o, e)) {
         if (const auto what = effect_of(e, *d)) {
             if (what->state != nullptr) {
@@ -161,6 +166,13 @@ void apply(office& o, const cabinet_event& e) {
             }
             save(o, *d);
             apply_to_case(o, e, *d, *what);
+        }
+    }
+    if (e.type == "credential.revoked") {
+        auto d = find_deposit(o, text(e.data, "deposit"));
+        const auto* least = e.data.if_contains("issue_min");
+        if (d && d->cabinet == e.cabinet && least != nullptr && least->is_int64()) {
+            codes_ended(o, *d, least->get_int64());
         }
     }
     if (e.type == "opening.jammed" || e.type == "compartment.suspected") {
@@ -192,6 +204,7 @@ std::optional<cabinet_event> parse_event(const std::string& cabinet, const boost
     }
     e.type = type.substr(prefix.size());
     e.data = data->get_object();
+    e.head = text(*o, "ledgerhead");
     return e;
 }
 
@@ -199,6 +212,9 @@ taken_in take_in(office& o, const cabinet_event& e) {
     const auto cabinet = find_cabinet(o, e.cabinet);
     if (!cabinet) {
         return taken_in::unknown;
+    }
+    if (e.sequence == cabinet->sequence && !e.head.empty() && !cabinet->head.empty() && e.head != cabinet->head) {
+        return taken_in::other;
     }
     if (e.sequence <= cabinet->sequence) {
         return taken_in::before;
@@ -208,8 +224,9 @@ taken_in take_in(office& o, const cabinet_event& e) {
     }
     transaction t(o.db.sql());
     const auto sequence = static_cast<long long>(e.sequence);
-    o.db.sql() << "UPDATE cabinets SET sequence = :s WHERE id = :i", soci::use(sequence), soci::use(e.cabinet);
-    apply(o, e);
+    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = :h WHERE id = :i", soci::use(sequence), soci::use(e.head),
+        soci::use(e.cabinet);
+    apply(o, {e, cabinet->ledger});
     t.commit();
     o.changed("cabinet/" + e.cabinet);
     return taken_in::now;

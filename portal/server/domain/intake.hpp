@@ -16,6 +16,7 @@ struct cabinet_event {
     std::uint64_t sequence = 0;
     std::string type;  // "deposit.deposited"
     boost::json::object data;
+    std::string head{};  // of its ledger's chain, with it; empty: not known
 };
 
 // Nothing: that is no event of this contract.
@@ -25,6 +26,7 @@ enum class taken_in : std::uint8_t {
     now,
     before,   // a duplicate
     gap,      // an earlier one is missing: replay first
+    other,    // the one that was taken in by this number had another hash: the cabinet has another ledger now
     unknown,  // no cabinet of ours
 };
 [[nodiscard]] taken_in take_in(office& o, const cabinet_event& e);

@@ -15,8 +15,8 @@ struct bucket_rule {
 
 class limiter {
 public:
-    // False: it is empty. Names that are full again are forgotten; with `names_most` others alive, a new one is
-    // refused.
+    // False: it is empty. Names that are full again are forgotten; so is, when there are `names_most`, one of the
+    // newest.
     [[nodiscard]] bool take(const std::string& name, bucket_rule rule, std::int64_t now_ms);
 
     // It was no abuse after all.
@@ -29,6 +29,7 @@ private:
         std::int64_t full_at = 0;  // ms; the later, the emptier
     };
     void sweep(std::int64_t now_ms);
+    void forget_one();
     std::unordered_map<std::string, bucket> buckets_;
     std::int64_t swept_at_ = 0;
 };

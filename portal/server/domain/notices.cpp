@@ -158,8 +158,42 @@ void tell(office& o, const to_tell& what) {
     }
 }
 
+namespace {
+
+// What waited for the morning, or for a gateway, and is true no more: collected meanwhile, or somebody else's errand.
+void drop_moot(office& o, const std::string& channel, long long now) {
+    const soci::rowset<soci::row> rows =
+        (o.db.sql().prepare << std::string("SELECT ") + columns +
+                                   " FROM notices WHERE state = 'waiting' AND channel = :c AND due_at <= :n AND "
+                                   "template IN ('ready', 'ready_delegate', 'overdue')",
+         soci::use(channel), soci::use(now));
+    std::vector<std::int64_t> moot;
+    for (const auto& r : rows) {
+        const auto n = notice_of(o, r);
+        const auto* about = n.parameters.if_contains("case");
+        if (about == nullptr || !about->is_string()) {
+            continue;
+        }
+        const std::string id(about->get_string());
+        std::string state;
+        std::string person;
+        std::string delegate;
+        o.db.sql() << "SELECT state, person, delegate FROM cases WHERE id = :i", soci::use(id), soci::into(state),
+            soci::into(person), soci::into(delegate);
+        if (!o.db.sql().got_data() || state != "ready" || (n.recipient != person && n.recipient != delegate)) {
+            moot.push_back(n.id);
+        }
+    }
+    for (const long long id : moot) {
+        o.db.sql() << "UPDATE notices SET state = 'moot', settled_at = :n WHERE id = :i", soci::use(now), soci::use(id);
+    }
+}
+
+}  // namespace
+
 std::optional<notice> next_notice(office& o, const std::string& channel) {
     const long long now = o.now();
+    drop_moot(o, channel, now);
     const long long too_old = now - sign_in_lives;  // a code that is worth nothing any more
     o.db.sql()
         << "UPDATE notices SET state = 'failed' WHERE state = 'waiting' AND template = 'sign_in' AND created_at < :t",
@@ -204,6 +238,34 @@ void settled(office& o, const notice& n, delivery how) {
         const std::string empty = o.safe.seal("notice", "{}");
         o.db.sql() << "UPDATE notices SET content = :c WHERE id = :i", soci::use(empty), soci::use(id);
     }
+}
+
+std::vector<notice> failed_notices(office& o, int most) {
+    std::vector<notice> out;
+    const soci::rowset<soci::row> rows =
+        (o.db.sql().prepare << std::string("SELECT ") + columns +
+                                   " FROM notices WHERE state = 'failed' AND template <> 'sign_in' ORDER BY id DESC "
+                                   "LIMIT :m",
+         soci::use(most));
+    for (const auto& r : rows) {
+        out.push_back(notice_of(o, r));
+    }
+    return out;
+}
+
+result<void> send_again(office& o, std::int64_t id) {
+    const long long n = id;
+    const long long now = o.now();
+    std::string channel;
+    o.db.sql() << "SELECT channel FROM notices WHERE id = :i AND state = 'failed' AND template <> 'sign_in'",
+        soci::use(n), soci::into(channel);
+    if (!o.db.sql().got_data()) {
+        return problem{404, "unknown", "没有这条未送达的通知。 There is no such notice that failed."};
+    }
+    o.db.sql() << "UPDATE notices SET state = 'waiting', attempts = 0, due_at = :n WHERE id = :i", soci::use(now),
+        soci::use(n);
+    o.changed("notices/" + channel);
+    return {};
 }
 
 std::vector<notice> inbox_of(office& o, const std::string& recipient, int most) {

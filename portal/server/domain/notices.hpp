@@ -61,6 +61,11 @@ void tell(office& o, const to_tell& what);
 enum class delivery : std::uint8_t { taken, refused, later };
 void settled(office& o, const notice& n, delivery how);
 
+// Those that no channel took, newest first, at most so many; and one of them told again, from its first try on.
+[[nodiscard]] std::vector<notice> failed_notices(office& o, int most);
+// Errors: unknown (none such failed, or it was a sign-in code).
+[[nodiscard]] result<void> send_again(office& o, std::int64_t id);
+
 // An on-page inbox, newest first, at most so many.
 [[nodiscard]] std::vector<notice> inbox_of(office& o, const std::string& recipient, int most);
 

@@ -19,7 +19,9 @@ struct rules {
     std::int64_t keep_cases_ms = 180 * day;     // after a case has ended, then it is purged
     std::int64_t keep_audit_ms = 400 * day;
     std::int64_t unconfirmed_ms = 30 * minute;  // papers that lie there without a word
-    std::string quiet_from = "22:00";           // local time; no notice that can wait
+    int codes_of_address = 60;         // sign-in codes an hour; a phone company puts many phones behind one address
+    int requests_of_address = 50;      // a second, with 300 at once
+    std::string quiet_from = "22:00";  // local time; no notice that can wait
     std::string quiet_to = "07:00";
     std::int64_t utc_offset_ms = 8 * hour;
     std::vector<std::string> resident_channels{"inbox"};  // of notices; by their names in the configuration

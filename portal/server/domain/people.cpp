@@ -38,6 +38,10 @@ std::optional<std::string> phone_number(std::string_view text) {
     if (!international && mainland(digits)) {
         return "+86" + digits;
     }
+    if (!international && digits.starts_with("00") && digits.size() > 8) {  // as it is dialled from abroad
+        international = true;
+        digits.erase(0, 2);
+    }
     if (!international && digits.size() == 13 && digits.starts_with("86") &&
         mainland(std::string_view(digits).substr(2))) {
         return "+" + digits;
@@ -132,38 +136,50 @@ boost::json::object export_of(office& o, const std::string& person) {
     array cases;
     const soci::rowset<soci::row> found =
         (o.db.sql().prepare
-             << "SELECT id, cabinet, title, state, note, created_at, changed_at, person FROM cases WHERE "
+             << "SELECT id, cabinet, title, state, note, created_at, changed_at, person, papers FROM cases WHERE "
                 "person = :p OR delegate = :d ORDER BY created_at",
          soci::use(person), soci::use(person));
     for (const auto& r : found) {
         array log;
         const auto id = r.get<std::string>(0);
+        const bool own = r.get<std::string>(7) == person;
         const soci::rowset<soci::row> rows =
-            (o.db.sql().prepare << "SELECT at, what FROM case_log WHERE case_id = :c ORDER BY n", soci::use(id));
+            (o.db.sql().prepare << "SELECT at, what, note FROM case_log WHERE case_id = :c ORDER BY n", soci::use(id));
         for (const auto& l : rows) {
-            log.push_back(object{{"at", format_time(l.get<long long>(0))}, {"what", l.get<std::string>(1)}});
+            object entry{{"at", format_time(l.get<long long>(0))}, {"what", l.get<std::string>(1)}};
+            if (own) {
+                entry["note"] = l.get<std::string>(2);
+            }
+            log.push_back(std::move(entry));
         }
         cases.push_back(object{{"id", id},
                                {"cabinet", r.get<std::string>(1)},
                                {"service", boost::json::parse(r.get<std::string>(2))},
                                {"state", r.get<std::string>(3)},
-                               {"note", r.get<std::string>(4)},
+                               {"papers", own ? boost::json::parse(r.get<std::string>(8)) : array{}},
+                               {"note", own ? r.get<std::string>(4) : ""},
                                {"created", format_time(r.get<long long>(5))},
                                {"changed", format_time(r.get<long long>(6))},
-                               {"for_another", r.get<std::string>(7) != person},
+                               {"for_another", !own},
                                {"history", log}});
     }
     out["cases"] = cases;
     array notices;
+    const auto opened = [&o](const std::string& sealed) {
+        const auto text = o.safe.open("notice", sealed);
+        return text ? boost::json::parse(*text).as_object() : object{};
+    };
     const soci::rowset<soci::row> told =
         (o.db.sql().prepare
-             << "SELECT template, channel, state, created_at FROM notices WHERE recipient = :p ORDER BY id",
+             << "SELECT template, channel, state, created_at, content FROM notices WHERE recipient = :p ORDER BY id",
          soci::use(person));
     for (const auto& r : told) {
-        notices.push_back(object{{"template", r.get<std::string>(0)},
-                                 {"channel", r.get<std::string>(1)},
-                                 {"state", r.get<std::string>(2)},
-                                 {"at", format_time(r.get<long long>(3))}});
+        notices.push_back(
+            object{{"template", r.get<std::string>(0)},
+                   {"channel", r.get<std::string>(1)},
+                   {"state", r.get<std::string>(2)},
+                   {"at", format_time(r.get<long long>(3))},
+                   {"about", r.get<std::string>(0) == "sign_in" ? object{} : opened(r.get<std::string>(4))}});
     }
     out["notices"] = notices;
     array looked;
@@ -177,10 +193,9 @@ boost::json::object export_of(office& o, const std::string& person) {
     return out;
 }
 
-namespace {
-
 void erase_person(office& o, const std::string& person) {
     auto& sql = o.db.sql();
+    sql << "UPDATE case_log SET note = '' WHERE case_id IN (SELECT id FROM cases WHERE person = :p)", soci::use(person);
     sql << "UPDATE cases SET person = '', note = '' WHERE person = :p", soci::use(person);
     sql << "UPDATE cases SET delegate = '' WHERE delegate = :p", soci::use(person);
     sql << "DELETE FROM notices WHERE recipient = :p", soci::use(person);
@@ -189,8 +204,6 @@ void erase_person(office& o, const std::string& person) {
         soci::use(person);
     sql << "DELETE FROM people WHERE id = :p", soci::use(person);
 }
-
-}  // namespace
 
 result<void> forget(office& o, const std::string& person) {
     int live = 0;
@@ -210,33 +223,6 @@ result<void> forget(office& o, const std::string& person) {
     erase_person(o, person);
     audit(o, person, "forgotten", "");
     return {};
-}
-
-std::int64_t purge(office& o) {
-    auto& sql = o.db.sql();
-    const long long cases_before = o.now() - o.by.keep_cases_ms;
-    const long long audit_before = o.now() - o.by.keep_audit_ms;
-    std::int64_t gone = 0;
-    std::vector<std::string> old(500);
-    sql << "SELECT id FROM cases WHERE state IN ('done', 'cancelled') AND changed_at < :t", soci::use(cases_before),
-        soci::into(old);
-    for (const auto& id : old) {
-        sql << "DELETE FROM case_log WHERE case_id = :c", soci::use(id);
-        sql << "DELETE FROM deposits WHERE case_id = :c", soci::use(id);
-        sql << "DELETE FROM cases WHERE id = :c", soci::use(id);
-        ++gone;
-    }
-    std::vector<std::string> unused(500);
-    sql << "SELECT id FROM people p WHERE seen_at < :t AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.person = p.id OR "
-           "c.delegate = p.id)",
-        soci::use(cases_before), soci::into(unused);
-    for (const auto& id : unused) {
-        erase_person(o, id);
-        ++gone;
-    }
-    sql << "DELETE FROM notices WHERE state <> 'waiting' AND created_at < :t", soci::use(cases_before);
-    sql << "DELETE FROM audit WHERE at < :t", soci::use(audit_before);
-    return gone;
 }
 
 }  // namespace locker::portal

@@ -34,7 +34,7 @@ namespace locker::portal {
 // The person goes; ended cases stay without a name. Errors: wrong_state while papers are on their way.
 [[nodiscard]] result<void> forget(office& o, const std::string& person);
 
-// What the rules' times are over for. How many rows went.
-std::int64_t purge(office& o);
+// Whatever is kept of a person goes, whoever asks. Within a transaction.
+void erase_person(office& o, const std::string& person);
 
 }  // namespace locker::portal

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "protocol/code.hpp"
+#include "protocol/limits.hpp"
 #include "protocol/staff.hpp"
 
 namespace locker::portal {
@@ -75,6 +76,9 @@ result<std::string> add_staff(office& o, const new_staff& who) {
     }
     if (find_staff(o, who.account.number)) {
         return problem{409, "taken", "该工号已存在。 There is such a number already."};
+    }
+    if (all_staff(o).size() >= limits::staff_max) {
+        return problem{409, "too_many", "最多 300 名工作人员。 At most 300 staff: a cabinet's roster holds no more."};
     }
     const auto key = o.from.random(totp_key_bytes);
     const std::string secret = base32(key);
@@ -195,7 +199,7 @@ std::optional<roster> roster_to_send(office& o, const std::string& cabinet) {
     o.db.sql() << "SELECT roster, roster_digest FROM cabinets WHERE id = :i", soci::use(cabinet), soci::into(version),
         soci::into(told);
     const auto digest = to_hex(sha256(bytes_of(boost::json::serialize(out))));
-    if (!o.db.sql().got_data() || digest == told || out.empty()) {
+    if (!o.db.sql().got_data() || digest == told || (out.empty() && told.empty())) {
         return std::nullopt;
     }
     return roster{std::max<std::int64_t>(version + 1, o.now() / 1000), std::move(out), digest};

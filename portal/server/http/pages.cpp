@@ -1,8 +1,11 @@
 #include "portal/server/http/pages.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "protocol/json.hpp"
 
 namespace locker::portal {
 namespace {
@@ -66,6 +69,12 @@ http_response pages::serve(const http_request& r) const {
         out.headers.emplace_back("Content-Encoding", "gzip");
     }
     out.headers.emplace_back("Vary", "Accept-Encoding");
+    if (const auto cabinet = std::string_view(r.path).substr(std::min<std::size_t>(3, r.path.size()));
+        r.path.starts_with("/c/") && is_name(cabinet)) {  // what the page asks first, a round trip sooner
+        out.headers.emplace_back("Link", "</api/cabinets/" + std::string(cabinet) +
+                                             ">; rel=preload; as=fetch; crossorigin, </api/me>; rel=preload; as=fetch; "
+                                             "crossorigin");
+    }
     out.headers.emplace_back("Cache-Control", at->second.hashed ? "public, max-age=31536000, immutable" : "no-cache");
     return out;
 }

@@ -11,7 +11,7 @@
 namespace locker::portal {
 namespace {
 
-constexpr bucket_rule requests_of_one{300, 50};  // a page asks a dozen at once, a person goes on at twenty a second
+constexpr int requests_at_once = 300;  // a page asks a dozen
 constexpr std::size_t body_most = 512 * 1024;
 constexpr std::size_t token_bytes = 32;
 
@@ -128,7 +128,7 @@ std::optional<problem> router::authenticate(const http_request& r, access who, c
 }
 
 boost::asio::awaitable<http_response> router::handle(const http_request& r) {
-    if (!limits_.take("address/" + r.address, requests_of_one, desk_.now())) {
+    if (!limits_.take("address/" + r.address, {requests_at_once, 1000 / desk_.by.requests_of_address}, desk_.now())) {
         auto answer = refused({429, "too_many", "请求太频繁，请稍后再试。 Too many requests; try again in a while."});
         answer.headers.emplace_back("Retry-After", "5");
         co_return answer;

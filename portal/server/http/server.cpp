@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
@@ -69,6 +70,19 @@ bool read_target(std::string_view target, http_request& out) {
         out.query[*name] = *value;
     }
     return true;
+}
+
+// Whom limits count as one: an IPv6 subscriber has 2^64 addresses (RFC 6177), an IPv4 one has one.
+std::string network_of(const std::string& address) {
+    boost::system::error_code none;
+    const auto a = asio::ip::make_address(address, none);
+    if (none || !a.is_v6()) {
+        return address;
+    }
+    if (a.to_v6().is_v4_mapped()) {
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, a.to_v6()).to_string();
+    }
+    return asio::ip::network_v6(a.to_v6(), 64).canonical().to_string();
 }
 
 // What every answer carries (OWASP ASVS 14.4).
@@ -214,6 +228,7 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
                 const auto last = forwarded.find_last_of(", ");
                 request.address = forwarded.empty() ? peer : forwarded.substr(last == std::string::npos ? 0 : last + 1);
             }
+            request.address = network_of(request.address);
             read_cookies(header(r, "Cookie"), request);
             if (read_target(std::string_view(r.target().data(), r.target().size()), request)) {
                 stream.expires_never();  // an opening takes what it takes; the handler has its own limits

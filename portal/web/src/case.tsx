@@ -1,7 +1,7 @@
 // One case, as its resident sees it: what is to be done now comes first.
 import { useState } from "preact/hooks";
 import { post, Refusal, type Case } from "./api";
-import { Field, Heading, Qr, Trouble, useDeed, useLanguage, useWords, when } from "./ui";
+import { Field, Heading, plain, Qr, Trouble, useDeed, useForAWhile, useLanguage, useWords, when } from "./ui";
 import { entries, states, type Word } from "./words";
 
 interface Opened { door: number | null; case: Case }
@@ -10,7 +10,7 @@ function BigDoor({ c }: { c: Case }) {
   const t = useWords();
   const d = c.deposit;
   if (!d || d.door === 0) return null;
-  const word: Word = d.door_state === "open" ? "doorOpen" : d.door_state === "closed" ? "doorShut" : "doorUnknown";
+  const word: Word = d.door_state === "open" ? (d.kind === "return" ? "doorOpenTake" : "doorOpen") : d.door_state === "closed" ? "doorShut" : "doorUnknown";
   return (
     <div class={d.door_state === "open" ? "door open" : "door"} role="status">
       <p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p>
@@ -25,7 +25,7 @@ function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) =
   const [there, setThere] = useState(false);
   const [size, setSize] = useState("");
   const [accessible, setAccessible] = useState(false);
-  const [slip, setSlip] = useState<{ qr: string; seconds: number } | null>(null);
+  const [slip, setSlip] = useForAWhile<{ qr: string; seconds: number }>();
   const deed = useDeed();
   const wish = { at_door: true, size, accessible };
   const open = () => deed.run(async () => {
@@ -92,12 +92,16 @@ function PutIn({ c, changed }: { c: Case; changed: (c: Case) => void }) {
 
 function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const t = useWords();
-  const [code, setCode] = useState<{ code: string; qr: string } | null>(null);
+  const [code, setCode] = useState<{ code: string; qr: string; more: boolean } | null>(null);
   const [phone, setPhone] = useState("");
   const [said, setSaid] = useState<Word | null>(null);
   const deed = useDeed();
   const show = (another: boolean) => deed.run(async () => { setCode(await post(`/api/cases/${c.id}/code`, { another })); });
-  const revoke = () => deed.run(async () => { await post(`/api/cases/${c.id}/revoke`); setCode(null); setSaid("revoked"); });
+  const revoke = () => deed.run(async () => {
+    const said = await post<{ cabinet_told: boolean }>(`/api/cases/${c.id}/revoke`);
+    setCode(null);
+    setSaid(said.cabinet_told ? "revoked" : "revokedHere");
+  });
   const delegate = (to: string) => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/delegate`, { phone: to })); setPhone(""); });
   return (
     <section>
@@ -108,8 +112,9 @@ function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
         {code
           ? <><p class="code" role="status">{code.code.replace(/(\d{3})(?=\d)/g, "$1 ")}</p><Qr svg={code.qr} alt={t("getCode")} /><p>{t("codeHint")}</p></>
           : <button type="button" disabled={deed.busy} onClick={() => void show(false)}>{t("getCode")}</button>}
-        {code && <button type="button" class="plain" disabled={deed.busy} onClick={() => void show(true)}>{t("anotherCode")}</button>}
-        {c.owner && <button type="button" class="plain" disabled={deed.busy || !c.online} onClick={() => void revoke()}>{t("revoke")}</button>}
+        {code?.more && <button type="button" class="plain" disabled={deed.busy} onClick={() => void show(true)}>{t("anotherCode")}</button>}
+        {code && !code.more && <p class="hint">{t("lastCode")}</p>}
+        {c.owner && <button type="button" class="plain" disabled={deed.busy} onClick={() => void revoke()}>{t("revoke")}</button>}
         {said && <p role="status">{t(said)}</p>}
         <Trouble what={deed.trouble} />
       </div>
@@ -117,7 +122,7 @@ function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
         <h2>{t("delegate")}</h2>
         {c.delegated
           ? <><p role="status">{t("delegated")}</p><button type="button" class="plain" disabled={deed.busy} onClick={() => void delegate("")}>{t("undelegate")}</button></>
-          : <><Field label={t("phone")} hint={t("delegateHint")} value={phone} onValue={setPhone} type="tel" inputMode="tel" maxLength={20} /><button disabled={deed.busy || phone.length < 8}>{t("save")}</button></>}
+          : <><Field label={t("phone")} hint={t("delegateHint")} value={phone} onValue={(v) => setPhone(plain(v))} type="tel" inputMode="tel" maxLength={20} /><button disabled={deed.busy || phone.length < 8}>{t("save")}</button></>}
       </form>}
     </section>
   );

@@ -4,18 +4,26 @@ import { useEffect, useState } from "preact/hooks";
 import { get, live, post, Refusal, trust, type Cabinet, type Case, type Notice, type Service } from "./api";
 import { CasePage } from "./case";
 import "./style.css";
-import { Field, Frame, Heading, go, sentence, Trouble, useDeed, useLanguage, usePath, useWords, when } from "./ui";
+import { Field, Frame, go, Heading, Link, plain, sentence, Trouble, useDeed, useLanguage, usePath, useWords, when } from "./ui";
 import { states } from "./words";
 
 interface Me { signed_in: boolean; csrf?: string; phone?: string }
 
-function SignIn({ done }: { done: (me: Me) => void }) {
+const resendAfter = 60;  // seconds; the portal sends none sooner
+
+function SignIn({ done, back }: { done: (me: Me) => void; back?: () => void }) {
   const t = useWords();
   const [phone, setPhone] = useState("");
   const [code, setCode] = useState("");
   const [to, setTo] = useState("");
+  const [wait, setWait] = useState(0);
   const deed = useDeed();
-  const send = () => deed.run(async () => { setTo((await post<{ to: string }>("/api/sign-in/code", { phone })).to); });
+  useEffect(() => {
+    if (wait === 0) return undefined;
+    const timer = setTimeout(() => setWait(wait - 1), 1000);
+    return () => clearTimeout(timer);
+  }, [wait]);
+  const send = () => deed.run(async () => { setTo((await post<{ to: string }>("/api/sign-in/code", { phone })).to); setWait(resendAfter); });
   const enter = () => deed.run(async () => {
     const me = await post<{ csrf: string; phone: string }>("/api/sign-in", { phone, code });
     trust(me.csrf);
@@ -24,12 +32,13 @@ function SignIn({ done }: { done: (me: Me) => void }) {
   return (
     <form class="card" onSubmit={(e) => { e.preventDefault(); void (to ? enter() : send()); }}>
       <h2>{t("signIn")}</h2>
-      <Field label={t("phone")} value={phone} onValue={setPhone} type="tel" inputMode="tel" autocomplete="tel" maxLength={20} />
+      <Field label={t("phone")} value={phone} onValue={(v) => setPhone(plain(v))} type="tel" inputMode="tel" autocomplete="tel" maxLength={20} />
       {to && <p role="status">{t("codeSent", { to })}</p>}
-      {to && <Field label={t("oneTimeCode")} value={code} onValue={setCode} inputMode="numeric" autocomplete="one-time-code" maxLength={6} />}
+      {to && <Field label={t("oneTimeCode")} value={code} onValue={(v) => setCode(plain(v).trim())} inputMode="numeric" autocomplete="one-time-code" maxLength={6} />}
       <Trouble what={deed.trouble} />
       {to ? <button disabled={deed.busy || code.length < 6}>{t("signIn")}</button> : <button disabled={deed.busy || phone.length < 8}>{t("sendCode")}</button>}
-      {to && <button type="button" class="plain" disabled={deed.busy} onClick={() => void send()}>{t("sendCode")}</button>}
+      {to && <button type="button" class="plain" disabled={deed.busy || wait > 0} onClick={() => void send()}>{wait > 0 ? t("sendAgainIn", { n: wait }) : t("sendCode")}</button>}
+      {back && <button type="button" class="plain" onClick={back}>{t("back")}</button>}
     </form>
   );
 }
@@ -80,9 +89,9 @@ function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: 
         <p class="label">{t(c.title)}</p>
         <p class={c.state === "ready" ? "state good" : "state"}>{t(states[c.state] ?? c.title)}{c.state === "ready" && c.deposit ? ` · ${t("doorN", { n: c.deposit.door })}` : ""}</p>
         <button type="button" onClick={() => go(`/case/${c.id}`)}>{t(c.state === "ready" ? "pickup" : "goOn")}</button></li>)}</ul>
-      {me.signed_in && <p><a href="/me" onClick={(e) => { e.preventDefault(); go("/me"); }}>{t("mine")}</a></p>}
+      {me.signed_in && <p><Link to="/me">{t("mine")}</Link></p>}
       {wanted && !me.signed_in
-        ? <SignIn done={(now) => { signedIn(now); void begin(wanted); }} />
+        ? <SignIn done={(now) => { signedIn(now); void begin(wanted); }} back={() => setWanted("")} />
         : <>
           <h2>{t("services")}</h2>
           <Field label={t("search")} value={sought} onValue={setSought} type="search" />
@@ -118,7 +127,7 @@ function MyCases({ me, signedIn, signedOut }: { me: Me; signedIn: (me: Me) => vo
       {cases?.length === 0 && <p>{t("noCases")}</p>}
       <ul class="list">{cases?.map((c) => (
         <li class="card" key={c.id}>
-          <h2><a href={`/case/${c.id}`} onClick={(e) => { e.preventDefault(); go(`/case/${c.id}`); }}>{t(c.title)}</a></h2>
+          <h2><Link to={`/case/${c.id}`}>{t(c.title)}</Link></h2>
           <p class={c.state === "ready" ? "state good" : "state"}>{t(states[c.state] ?? c.title)}</p>
           <p class="hint">{c.place} · {when(c.changed, language)}</p>
         </li>))}
@@ -140,6 +149,7 @@ function MyCases({ me, signedIn, signedOut }: { me: Me; signedIn: (me: Me) => vo
 }
 
 function CaseView({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: Me) => void }) {
+  const t = useWords();
   const language = useLanguage();
   const [c, setCase] = useState<Case | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
@@ -149,9 +159,14 @@ function CaseView({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: Me)
     load();
     return live(`/api/cases/${id}/live`, load);
   }, [id, me.signed_in]);
-  if (!me.signed_in) return <SignIn done={signedIn} />;
+  if (!me.signed_in) return <><Heading>{t("signIn")}</Heading><SignIn done={signedIn} /></>;
   if (!c && trouble) return <p class="trouble" role="alert">{trouble instanceof Refusal ? sentence(trouble.message, language) : ""}</p>;
   return c ? <CasePage c={c} changed={setCase} /> : <p>…</p>;
+}
+
+function NotFound() {
+  const t = useWords();
+  return <><Heading>{t("notFound")}</Heading><p>{t("notFoundHint")}</p><p><Link to="/me">{t("mine")}</Link></p></>;
 }
 
 function App() {
@@ -170,7 +185,8 @@ function App() {
       {cabinet ? <CabinetPage key={cabinet} id={cabinet} me={me ?? { signed_in: false }} signedIn={setMe} />
         : !me ? <p>…</p>
           : one ? <CaseView key={one} id={one} me={me} signedIn={setMe} />
-            : <MyCases me={me} signedIn={setMe} signedOut={() => setMe({ signed_in: false })} />}
+            : path !== "/" && path !== "/me" ? <NotFound />
+              : <MyCases me={me} signedIn={setMe} signedOut={() => setMe({ signed_in: false })} />}
     </Frame>
   );
 }

@@ -2,9 +2,10 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Admin } from "./admin";
-import { get, live, post, Refusal, trust, type Case } from "./api";
+import { get, live, post, Refusal, trust, type Case, type Notice, type Words } from "./api";
 import "./style.css";
-import { Field, Frame, Heading, go, Qr, Trouble, useDeed, useLanguage, usePath, useWords, when } from "./ui";
+import { Field, Frame, Heading, Link, plain, Qr, Trouble, useDeed, useForAWhile, useLanguage, usePath, useWords, when } from "./ui";
+import { staffWords } from "./staff_words";
 import { entries, states, type Word } from "./words";
 
 interface Place { id: string; name: string; online: boolean }
@@ -20,9 +21,9 @@ function SignIn({ done }: { done: () => void }) {
   return (
     <form class="card" onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { trust((await post<{ csrf: string }>("/api/staff/sign-in", { number, password, totp })).csrf); done(); }); }}>
       <Heading>{t("signIn")}</Heading>
-      <Field label={t("number")} value={number} onValue={setNumber} inputMode="numeric" autocomplete="username" maxLength={6} />
-      <Field label={t("password")} value={password} onValue={setPassword} type="password" autocomplete="current-password" />
-      <Field label={t("totp")} value={totp} onValue={setTotp} inputMode="numeric" autocomplete="one-time-code" maxLength={6} />
+      <Field label={t(staffWords.number)} value={number} onValue={(v) => setNumber(plain(v))} inputMode="numeric" autocomplete="username" maxLength={6} />
+      <Field label={t(staffWords.password)} value={password} onValue={setPassword} type="password" autocomplete="current-password" />
+      <Field label={t(staffWords.totp)} value={totp} onValue={(v) => setTotp(plain(v).trim())} inputMode="numeric" autocomplete="one-time-code" maxLength={6} />
       <Trouble what={deed.trouble} />
       <button disabled={deed.busy || totp.length < 6}>{t("signIn")}</button>
     </form>
@@ -41,9 +42,9 @@ function StaffCode({ cabinet }: { cabinet: string }) {
   }, [code]);
   return (
     <section class="card">
-      <h2>{t("staffCode")}</h2>
-      {code ? <><p class="code" role="status">{code.number} # {code.code} #</p><p>{t("staffCodeHint")}</p><Qr svg={code.qr} alt={t("staffCode")} /></>
-        : <button type="button" disabled={deed.busy} onClick={() => void show()}>{t("staffCode")}</button>}
+      <h2>{t(staffWords.staffCode)}</h2>
+      {code ? <><p class="code" role="status">{code.number} # {code.code} #</p><p>{t(staffWords.staffCodeHint)}</p><Qr svg={code.qr} alt={t(staffWords.staffCode)} /></>
+        : <button type="button" disabled={deed.busy} onClick={() => void show()}>{t(staffWords.staffCode)}</button>}
       <Trouble what={deed.trouble} />
     </section>
   );
@@ -53,42 +54,55 @@ function Worklist({ me }: { me: Me }) {
   const t = useWords();
   const language = useLanguage();
   const [cabinet, setCabinet] = useState("");
-  const [work, setWork] = useState<{ cases: Case[]; troubles: Alarm[] } | null>(null);
+  const [work, setWork] = useState<{ cases: Case[]; more: boolean; troubles: Alarm[] } | null>(null);
+  const [notices, setNotices] = useState<Notice[]>([]);
+  const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
-    const load = () => { get<{ cases: Case[]; troubles: Alarm[] }>(`/api/work?cabinet=${cabinet}`).then(setWork, () => undefined); };
+    const load = () => {
+      get<typeof work>(`/api/work?cabinet=${cabinet}`).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
+      get<{ notices: Notice[] }>("/api/work/inbox").then((r) => setNotices(r.notices), () => undefined);
+    };
     load();
     return live("/api/work/live", load);
   }, [cabinet]);
   return (
     <>
-      <Heading>{t("worklist")}</Heading>
-      <div class="field"><label for="cabinet">{t("cabinets")}</label>
+      <Heading>{t(staffWords.worklist)}</Heading>
+      <div class="field"><label for="cabinet">{t(staffWords.cabinets)}</label>
         <select id="cabinet" value={cabinet} onChange={(e) => setCabinet((e.target as HTMLSelectElement).value)}>
-          <option value="">{t("allCabinets")}</option>
-          {me.cabinets?.map((c) => <option key={c.id} value={c.id}>{c.name}{c.online ? "" : ` · ${t("cabinetOffline")}`}</option>)}
+          <option value="">{t(staffWords.allCabinets)}</option>
+          {me.cabinets?.map((c) => <option key={c.id} value={c.id}>{c.name}{c.online ? "" : ` · ${t(staffWords.cabinetOffline)}`}</option>)}
         </select></div>
-      {work?.cases.length === 0 && <p role="status">{t("nothingWaits")}</p>}
+      <Trouble what={trouble} />
+      {work?.cases.length === 0 && <p role="status">{t(staffWords.nothingWaits)}</p>}
       <ul class="list">{work?.cases.map((c) => (
         <li class="card" key={c.id}>
-          <h2><a href={`/work/${c.id}`} onClick={(e) => { e.preventDefault(); go(`/work/${c.id}`); }}>{t(c.title)}</a></h2>
+          <h2><Link to={`/work/${c.id}`}>{t(c.title)}</Link></h2>
           <p class="state">{t(states[c.state] ?? c.title)}
-            {c.unconfirmed && <span class="tag warn">{t("unconfirmed")}</span>}{c.overdue && <span class="tag warn">{t("overdue")}</span>}</p>
+            {c.unconfirmed && <span class="tag warn">{t(staffWords.unconfirmed)}</span>}{c.overdue && <span class="tag warn">{t(staffWords.overdue)}</span>}</p>
           <p class="hint">{c.place}{c.deposit && c.deposit.door > 0 ? ` · ${t("doorN", { n: c.deposit.door })}` : ""} · {when(c.changed, language)}</p>
         </li>))}
       </ul>
-      {work && work.troubles.length > 0 && <section><h2>{t("troubles")}</h2><ul class="list">{work.troubles.map((a) => (
-        <li class="card" key={a.cabinet + a.kind}><p class="label">{a.place} · {a.kind === "offline" ? t("cabinetOffline") : a.kind}</p>{a.meaning && <p>{a.meaning}</p>}{a.action && <p class="hint">{a.action}</p>}</li>))}
+      {work?.more && <p class="hint">{t(staffWords.moreWork)}</p>}
+      {work && work.troubles.length > 0 && <section><h2>{t(staffWords.troubles)}</h2><ul class="list">{work.troubles.map((a) => (
+        <li class="card" key={a.cabinet + a.kind}><p class="label">{a.place} · {a.kind === "offline" ? t(staffWords.cabinetOffline) : a.kind}</p>{a.meaning && <p>{a.meaning}</p>}{a.action && <p class="hint">{a.action}</p>}</li>))}
+      </ul></section>}
+      {notices.length > 0 && <section><h2>{t("inbox")}</h2><ul class="list">{notices.slice(0, 10).map((n) => (
+        <li class="card" key={n.at + n.title}><p class="label">{n.title}</p><p>{n.text.split("\n")[language === "zh" ? 0 : 1]}</p><p class="hint">{when(n.at, language)}</p></li>))}
       </ul></section>}
       {(cabinet || me.cabinets?.length === 1) && <StaffCode key={cabinet} cabinet={cabinet || (me.cabinets?.[0]?.id ?? "")} />}
     </>
   );
 }
 
-function OpenDoor({ c, changed, label }: { c: Case; changed: (c: Case) => void; label: Word }) {
+function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) => void; label: Word | Words; choose?: boolean }) {
   const t = useWords();
   const [size, setSize] = useState("");
-  const [slip, setSlip] = useState<{ qr: string; seconds: number } | null>(null);
+  const [slip, setSlip] = useForAWhile<{ qr: string; seconds: number }>();
+  const [asked, ask] = useForAWhile<{ seconds: number }>();
   const deed = useDeed();
+  // A door that opens in a street while its worker sits in the office is worse than a second tap.
+  const tap = () => { if (asked) { ask(null); void open(); } else ask({ seconds: 10 }); };
   const open = () => deed.run(async () => {
     try { changed((await post<{ case: Case }>(`/api/work/${c.id}/open`, { size })).case); }
     catch (e) { if (e instanceof Refusal && e.body.case) changed(e.body.case as Case); throw e; }
@@ -96,9 +110,9 @@ function OpenDoor({ c, changed, label }: { c: Case; changed: (c: Case) => void; 
   const show = () => deed.run(async () => { setSlip(await post(`/api/work/${c.id}/slip`, { size })); });
   return (
     <div>
-      {label === "putBack" && <fieldset><legend>{t("size")}</legend>{(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => setSize(s)} />{t(s)}</label>)}</fieldset>}
-      <button type="button" disabled={deed.busy || !c.online} onClick={() => void open()}>{t(deed.busy ? "opening" : label)}</button>
-      <button type="button" class="plain" disabled={deed.busy} onClick={() => void show()}>{t("takeSlip")}</button>
+      {choose && <fieldset><legend>{t("size")}</legend>{(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => setSize(s)} />{t(s)}</label>)}</fieldset>}
+      <button type="button" disabled={deed.busy || !c.online} onClick={tap}>{t(deed.busy ? "opening" : asked ? staffWords.sureAtDoor : label)}</button>
+      <button type="button" class="plain" disabled={deed.busy} onClick={() => void show()}>{t(staffWords.takeSlip)}</button>
       <Trouble what={deed.trouble} />
       {slip && <div class="card"><p>{t("slipHint", { n: Math.round(slip.seconds / 60) })}</p><Qr svg={slip.qr} alt={t("slip")} /></div>}
     </div>
@@ -115,17 +129,16 @@ function Review({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   return (
     <section>
       <form class="card" onSubmit={(e) => { e.preventDefault(); void say("review", { note }, () => setNote("")); }}>
-        <Field label={t("review")} value={note} onValue={setNote} multiline />
-        <button disabled={deed.busy || note === ""}>{t("addNote")}</button>
+        <Field label={t(staffWords.review)} value={note} onValue={setNote} multiline />
+        <button disabled={deed.busy || note === ""}>{t(staffWords.addNote)}</button>
       </form>
-      <div class="card"><h2>{t("putBack")}</h2><OpenDoor c={c} changed={changed} label="putBack" /></div>
       <form class="card" onSubmit={(e) => { e.preventDefault(); void say("ask", { papers: papers.split("\n").map((p) => p.trim()).filter((p) => p), note: why }); }}>
-        <h2>{t("ask")}</h2>
-        <Field label={t("papers")} hint={t("askHint")} value={papers} onValue={setPapers} multiline />
+        <h2>{t(staffWords.ask)}</h2>
+        <Field label={t("papers")} hint={t(staffWords.askHint)} value={papers} onValue={setPapers} multiline />
         <Field label={t("note")} value={why} onValue={setWhy} />
-        <button disabled={deed.busy || papers.trim() === ""}>{t("ask")}</button>
+        <button disabled={deed.busy || papers.trim() === ""}>{t(staffWords.ask)}</button>
       </form>
-      <div class="card"><button type="button" class="plain" disabled={deed.busy} onClick={() => void say("counter", { note: why })}>{t("counter")}</button></div>
+      <div class="card"><button type="button" class="plain" disabled={deed.busy} onClick={() => void say("counter", { note: why })}>{t(staffWords.counter)}</button></div>
       <Trouble what={deed.trouble} />
     </section>
   );
@@ -150,18 +163,18 @@ function WorkCase({ id }: { id: string }) {
   return (
     <>
       <Heading>{t(c.title)}</Heading>
-      <p class="hint">{c.place} · {c.phone || t("noPhone")}</p>
+      <p class="hint">{c.place} · {c.phone || t(staffWords.noPhone)}</p>
       <p class="state" role="status">{t(states[c.state] ?? c.title)}</p>
-      {d && d.door > 0 && c.state !== "done" && <div class={open ? "door open" : "door"} role="status"><p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p><p>{t(open ? "doorOpen" : d.door_state === "closed" ? "doorShut" : "doorUnknown")}</p></div>}
-      {(c.state === "submitted" || c.state === "papers_in") && <OpenDoor c={c} changed={setCase} label="take" />}
+      {d && d.door > 0 && c.state !== "done" && <div class={open ? "door open" : "door"} role="status"><p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p><p>{t(open ? (d.kind === "intake" ? "doorOpenTake" : "doorOpen") : d.door_state === "closed" ? "doorShut" : "doorUnknown")}</p></div>}
+      {(c.state === "submitted" || c.state === "papers_in") && <OpenDoor c={c} changed={setCase} label={staffWords.take} />}
+      {(c.state === "with_staff" || returning) && <div class="card"><h2>{t(staffWords.putBack)}</h2>
+        {returning && (d.said_deposited ? <p role="status">{t("depositedWaits")}</p> : <button type="button" disabled={deed.busy || open} onClick={() => void say("confirm")}>{t(staffWords.returned)}</button>)}
+        <OpenDoor c={c} changed={setCase} label={returning ? "openAgain" : staffWords.putBack} choose={!returning} /></div>}
       {c.state === "with_staff" && !returning && <Review c={c} changed={setCase} />}
-      {returning && <div class="card">
-        {d.said_deposited ? <p role="status">{t("depositedWaits")}</p> : <button type="button" disabled={deed.busy || open} onClick={() => void say("confirm")}>{t("returned")}</button>}
-        <OpenDoor c={c} changed={setCase} label="openAgain" /></div>}
-      {c.state === "at_counter" && <button type="button" disabled={deed.busy} onClick={() => void say("hand-over")}>{t("handedOver")}</button>}
+      {c.state === "at_counter" && <button type="button" disabled={deed.busy} onClick={() => void say("hand-over")}>{t(staffWords.handedOver)}</button>}
       <Trouble what={deed.trouble} />
       <section><h2>{t("history")}</h2><ol class="history">{(c.history ?? []).map((h) => <li key={h.at + h.what}><span class="hint">{when(h.at, language)}</span> {entries[h.what] ? t(entries[h.what]!) : h.what}{h.note && ` — ${h.note}`}</li>)}</ol></section>
-      <p><a href="/work" onClick={(e) => { e.preventDefault(); go("/work"); }}>{t("worklist")}</a></p>
+      <p><Link to="/work">{t(staffWords.worklist)}</Link></p>
     </>
   );
 }
@@ -181,10 +194,10 @@ function App() {
 function Inside({ me, path, out }: { me: Me; path: string; out: () => void }) {
   const t = useWords();
   const one = /^\/work\/([A-Za-z0-9_-]{1,64})$/.exec(path)?.[1];
-  const link = (to: string, word: Word) => <a href={to} aria-current={path.startsWith(to) ? "page" : undefined} onClick={(e) => { e.preventDefault(); go(to); }}>{t(word)}</a>;
+  const link = (to: string, word: Words) => <Link to={to} current={path.startsWith(to)}>{t(word)}</Link>;
   return (
     <>
-      <nav>{link("/work", "worklist")}{me.role === "admin" && link("/admin", "admin")}<span class="hint">{me.name} {me.number}</span><button type="button" class="plain" onClick={out}>{t("signOut")}</button></nav>
+      <nav aria-label={t("staffTitle")}>{link("/work", staffWords.worklist)}{me.role === "admin" && link("/admin", staffWords.admin)}<span class="hint">{me.name} {me.number}</span><button type="button" class="plain" onClick={out}>{t("signOut")}</button></nav>
       {path.startsWith("/admin") && me.role === "admin" ? <Admin /> : one ? <WorkCase key={one} id={one} /> : <Worklist me={me} />}
     </>
   );

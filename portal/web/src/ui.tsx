@@ -41,6 +41,11 @@ export function go(path: string) {
   scrollTo(0, 0);
 }
 
+// Within the pages: no load, and the browser's back button works.
+export function Link({ to, current, children }: { to: string; current?: boolean; children: ComponentChildren }) {
+  return <a href={to} aria-current={current ? "page" : undefined} onClick={(e) => { if (!e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); go(to); } }}>{children}</a>;
+}
+
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname);
   useEffect(() => {
@@ -70,10 +75,12 @@ export function Frame({ title, home, children }: { title: Word; home: string; ch
   );
 }
 
-// The page's heading takes the focus when the page changes: a reader says where one is.
+// The page's heading takes the focus when the page changes, and names the tab: a reader says where one is.
 export function Heading({ children }: { children: ComponentChildren }) {
   const at = useRef<HTMLHeadingElement>(null);
+  const t = useWords();
   useEffect(() => { at.current?.focus(); }, []);
+  useEffect(() => { document.title = `${at.current?.textContent ?? ""} · ${t("title")}`; });
   return <h1 tabIndex={-1} ref={at}>{children}</h1>;
 }
 
@@ -99,7 +106,7 @@ export function useDeed() {
 }
 
 export function Field(p: { label: string; value: string; onValue: (v: string) => void; type?: string; inputMode?: "numeric" | "tel" | "text";
-  autocomplete?: string; maxLength?: number; hint?: string; multiline?: boolean }) {
+  autocomplete?: string; maxLength?: number; hint?: string; multiline?: boolean; rows?: number }) {
   const id = useRef(`f${Math.random().toString(36).slice(2)}`).current;
   const hint = p.hint ? `${id}h` : undefined;
   const changed = (e: Event) => p.onValue((e.target as HTMLInputElement).value);
@@ -107,12 +114,26 @@ export function Field(p: { label: string; value: string; onValue: (v: string) =>
     <div class="field">
       <label for={id}>{p.label}</label>
       {p.multiline
-        ? <textarea id={id} rows={4} value={p.value} onInput={changed} aria-describedby={hint} />
+        ? <textarea id={id} rows={p.rows ?? 4} value={p.value} onInput={changed} aria-describedby={hint} />
         : <input id={id} type={p.type ?? "text"} inputMode={p.inputMode} autocomplete={p.autocomplete ?? "off"} maxLength={p.maxLength} value={p.value} onInput={changed} aria-describedby={hint} />}
       {p.hint && <p id={hint} class="hint">{p.hint}</p>}
     </div>
   );
 }
+
+// What is shown for so many seconds, then it is worth nothing and goes.
+export function useForAWhile<T extends { seconds: number }>(): [T | null, (what: T | null) => void] {
+  const [what, show] = useState<T | null>(null);
+  useEffect(() => {
+    if (!what) return undefined;
+    const timer = setTimeout(() => show(null), what.seconds * 1000);
+    return () => clearTimeout(timer);
+  }, [what]);
+  return [what, show];
+}
+
+// Digits as a Chinese keyboard may give them, full-width, are digits.
+export function plain(text: string): string { return text.normalize("NFKC"); }
 
 export function Qr({ svg, alt }: { svg: string; alt: string }) {
   return <img class="qr" alt={alt} src={`data:image/svg+xml;base64,${btoa(svg)}`} />;

@@ -13,6 +13,7 @@
 #include "portal/server/domain/intake.hpp"
 #include "portal/server/domain/notices.hpp"
 #include "portal/server/domain/people.hpp"
+#include "portal/server/domain/retention.hpp"
 #include "portal/server/domain/staff.hpp"
 
 namespace locker::portal {

@@ -111,8 +111,11 @@ TEST_CASE("whoever holds a compartment finishes there first; a reservation that 
     first = b.reload(first);
     CHECK(plan_door(b.desk, first, {"S", false, false, person})->deposit.id == dep);  // the same door again
     (void)b.event("deposit.expired", {{"deposit", dep}, {"kind", "intake"}, {"compartment", 3}});
-    CHECK(plan_door(b.desk, another, {"S", false, false, person}).has_value());
+    const auto plan = plan_door(b.desk, another, {"S", false, false, person});
+    REQUIRE(plan.has_value());
     first = b.reload(first);
+    CHECK_FALSE(plan_door(b.desk, first, {"S", false, false, person}).has_value());  // that grant may open a door yet
+    grant_refused(b.desk, *plan);
     CHECK(plan_door(b.desk, first, {"S", false, false, person})->deposit.id != dep);  // an id is never used again
     CHECK(begin_case(b.desk, person, "c1", other, 1)->id == another.id);              // tapped twice
 }
@@ -128,8 +131,13 @@ TEST_CASE("a delegate collects and does nothing else; a QR code that may be out 
     CHECK_FALSE(plan_door(b.desk, c, {"S", false, false, friend_}).has_value());
     const auto dep = plan_door(b.desk, c, {"S", false, false, person})->deposit.id;
     c = b.reload(c);
-    CHECK_FALSE(cancel_case(b.desk, c, person));  // ten minutes it may put papers in
-    b.now += 11 * minute;
+    CHECK_FALSE(cancel_case(b.desk, c, person));  // for a minute it may put papers in
+    b.now += 61 * second;
+    (void)plan_door(b.desk, c, {"S", false, false, person, slip_life_s});
+    CHECK_FALSE(cancel_case(b.desk, c, person));  // … and a QR code for ten
+    b.now += 9 * minute;
+    CHECK_FALSE(cancel_case(b.desk, c, person));
+    b.now += minute;
     REQUIRE(cancel_case(b.desk, c, person));
     (void)b.event("deposit.reserved", {{"deposit", dep}, {"kind", "intake"}, {"compartment", 3}});
     CHECK_FALSE(forget(b.desk, person));
@@ -207,4 +215,70 @@ TEST_CASE("an issue whose code another live deposit of the cabinet would accept 
     save(b.desk, a);
     deposit_record e{other, "c1", "", "return", "confirmed"};
     CHECK(*show_code(b.desk, e) == pickup_code(deposit_key(b.cabinet_key, other), 0));
+}
+
+TEST_CASE("a phone that was lost while the cabinet is offline: its codes end here at once, there as soon as it hears") {
+    bench b;
+    auto c = b.a_case(person_of(b.desk, "+8613800138000"));
+    b.to_ready(c);
+    auto d = *find_deposit(b.desk, c.deposit);
+    CHECK_FALSE(end_codes(b.desk, d));  // none was shown
+    const auto lost = *show_code(b.desk, d);
+    REQUIRE(end_codes(b.desk, d));
+    d = *find_deposit(b.desk, c.deposit);
+    CHECK(d.revoke_to == 1);
+    CHECK(*show_code(b.desk, d) != lost);
+    REQUIRE(end_codes(b.desk, d));
+    CHECK(d.revoke_to == 2);
+    (void)b.event("credential.revoked", {{"deposit", d.id}, {"issue_min", 1}});
+    CHECK(find_deposit(b.desk, d.id)->revoke_to == 2);  // that was the earlier one
+    (void)b.event("credential.revoked", {{"deposit", d.id}, {"issue_min", 2}});
+    d = *find_deposit(b.desk, d.id);
+    CHECK(d.revoke_to == 0);
+    CHECK(d.first_issue == 2);
+    (void)b.event("credential.revoked", {{"deposit", d.id}, {"issue_min", 7}});  // by another hand
+    CHECK(find_deposit(b.desk, d.id)->first_issue == 7);
+}
+
+TEST_CASE("another ledger is noticed by the hash of the last event, and its events cause notices of their own") {
+    bench b;
+    const auto person = person_of(b.desk, "+8613800138000");
+    auto c = b.a_case(person);
+    const auto at = [&](std::uint64_t sequence, const std::string& type, const std::string& head) {
+        return take_in(b.desk,
+                       {"c1", sequence, type, {{"deposit", c.deposit}, {"kind", "return"}, {"compartment", 5}}, head});
+    };
+    b.to_ready(c);
+    const auto last = b.sequence;
+    REQUIRE(at(last + 1, "deposit.overdue", "aa") == taken_in::now);
+    CHECK(at(last + 1, "deposit.overdue", "aa") == taken_in::before);
+    CHECK(at(last + 1, "deposit.overdue", "bb") == taken_in::other);
+    restart_at(b.desk, "c1", last);
+    CHECK(find_cabinet(b.desk, "c1")->ledger == 1);
+    REQUIRE(at(last + 1, "deposit.overdue", "bb") == taken_in::now);
+    CHECK(b.count("SELECT COUNT(*) FROM notices WHERE template = 'overdue'") == 2);
+    CHECK(b.count("SELECT COUNT(*) FROM audit WHERE what = 'another ledger' AND whom = 'c1'") == 1);
+}
+
+TEST_CASE("the worklist: the oldest first, what may be seen first, at most so many") {
+    bench b;
+    (void)add_cabinet(b.desk, {"c2", "南门", "", "", 0}, b.cabinet_key);
+    const auto person = person_of(b.desk, "+8613800138000");
+    service s;
+    for (int i = 0; i < 6; ++i) {
+        s.id = "s" + std::to_string(i);
+        s.name = s.name_en = s.id;
+        auto c = *begin_case(b.desk, person, i < 3 ? "c1" : "c2", s, 1);
+        (void)advance(b.desk, c, case_step::papers_lie, "cabinet");
+        b.now += minute;
+    }
+    const staff_account there{"4711", "Wang", "worker", {"c2"}, true};
+    const auto seen = worklist(b.desk, there, "", 2);
+    REQUIRE(seen.items.size() == 2);
+    CHECK(seen.more);
+    CHECK(seen.items[0].record.service == "s3");
+    CHECK(seen.items[0].phone == "+8613800138000");
+    CHECK_FALSE(seen.items[0].deposit);
+    CHECK_FALSE(worklist(b.desk, there, "c2", 3).more);
+    CHECK(worklist(b.desk, there, "c1", 3).items.empty());
 }

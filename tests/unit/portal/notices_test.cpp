@@ -193,3 +193,40 @@ TEST_CASE("a catalogue: from TOML, from a spreadsheet; every mistake with its li
     CHECK(*set_catalogue(b.desk, std::get<std::string>(good), "test") == 2);
     CHECK_FALSE(set_catalogue(b.desk, "x = 1", "test"));
 }
+
+TEST_CASE("what waited for the morning and is true no more is not sent: collected meanwhile, or no errand any more") {
+    bench b;
+    const auto person = person_of(b.desk, "+8613800138000");
+    auto c = b.a_case(person);
+    b.to_ready(c);
+    const auto due = [&](const std::string& who, const std::string& name) {
+        tell(b.desk, {"x/" + name + "/" + who, who, {"sms"}, name, words_for(b.desk, c), true});
+    };
+    due(person, "ready");
+    REQUIRE(next_notice(b.desk, "sms"));
+    REQUIRE(set_delegate(b.desk, c, "+8613900139000"));
+    const auto friend_ = c.delegate;
+    due(friend_, "ready_delegate");
+    REQUIRE(set_delegate(b.desk, c, ""));
+    settled(b.desk, *next_notice(b.desk, "sms"), delivery::taken);
+    CHECK_FALSE(next_notice(b.desk, "sms"));  // nobody's errand
+    due(person, "overdue");
+    (void)b.event("deposit.retrieved",
+                  {{"deposit", c.deposit}, {"kind", "return"}, {"compartment", 5}, {"by", "code"}});
+    CHECK_FALSE(next_notice(b.desk, "sms"));
+    CHECK(b.count("SELECT COUNT(*) FROM notices WHERE state = 'moot'") == 2);
+}
+
+TEST_CASE("a notice that no channel took is listed and can be sent again; a sign-in code is neither") {
+    bench b;
+    tell(b.desk, {"x/1", "p1", {"sms"}, "trouble", {{"door", 3}, {"place", "北门"}, {"what", "?"}}, true});
+    tell(b.desk, {"x/2", "p1", {"sms"}, "sign_in", {{"code", "123456"}}, true});
+    settled(b.desk, *next_notice(b.desk, "sms"), delivery::refused);
+    settled(b.desk, *next_notice(b.desk, "sms"), delivery::refused);
+    const auto failed = failed_notices(b.desk, 10);
+    REQUIRE(failed.size() == 1);
+    CHECK_FALSE(send_again(b.desk, failed[0].id + 1));
+    REQUIRE(send_again(b.desk, failed[0].id));
+    CHECK_FALSE(send_again(b.desk, failed[0].id));
+    CHECK(next_notice(b.desk, "sms")->id == failed[0].id);
+}

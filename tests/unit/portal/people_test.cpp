@@ -93,6 +93,35 @@ TEST_CASE("a person's data: all of it handed out, forgotten when nothing is on i
     CHECK_FALSE(phone_of(b.desk, again));
 }
 
+TEST_CASE("what is kept: notes go with the person, begun cases that nobody came back to go, times are the office's") {
+    bench b;
+    const auto person = person_of(b.desk, "+8613800138000");
+    auto c = b.a_case(person);
+    b.to_ready(c);
+    const auto own = export_of(b.desk, person).at("cases").at(0).as_object();
+    CHECK(own.at("papers").as_array().size() == 1);
+    REQUIRE(set_delegate(b.desk, c, "+8613900139000"));
+    const auto others = export_of(b.desk, c.delegate).at("cases").at(0).as_object();
+    CHECK(others.at("for_another").as_bool());
+    CHECK(others.at("papers").as_array().empty());  // whoever collects for another gets nothing more of theirs
+    const std::string note = "note";
+    b.db.sql() << "UPDATE case_log SET note = :n", soci::use(note);
+    CHECK(export_of(b.desk, person).at("cases").at(0).at("history").at(0).at("note").as_string() == "note");
+    (void)b.event("deposit.retrieved",
+                  {{"deposit", c.deposit}, {"kind", "return"}, {"compartment", 5}, {"by", "code"}});
+    REQUIRE(forget(b.desk, person));
+    CHECK(b.count("SELECT COUNT(*) FROM case_log WHERE note <> ''") == 0);
+    CHECK_FALSE(set_retention(b.desk, {0, 400}));
+    CHECK_FALSE(set_retention(b.desk, {10, 29}));
+    REQUIRE(set_retention(b.desk, {10, 40}));
+    CHECK(retention_of(b.desk).cases_days == 10);
+    const auto left = b.a_case(person_of(b.desk, "+8613700137000"));
+    b.now += 11 * day;
+    CHECK(purge(b.desk) >= 2);
+    CHECK_FALSE(find_case(b.desk, left.id));
+    CHECK_FALSE(find_case(b.desk, c.id));
+}
+
 TEST_CASE("staff: password, authenticator, cabinets, the last administrator, the roster") {
     bench b;
     const auto hash = b.safe.hash_password("a long password");
@@ -116,6 +145,12 @@ TEST_CASE("staff: password, authenticator, cabinets, the last administrator, the
     CHECK_FALSE(roster_to_send(b.desk, "c1"));
     REQUIRE(change_staff(b.desk, {"4711", "Wang", "worker", {"c1"}, false}));
     CHECK(roster_to_send(b.desk, "c1")->version > roster->version);
+    // The last who may work there goes: the cabinet is told that it is nobody.
+    roster_taken(b.desk, "c1", *roster_to_send(b.desk, "c1"));
+    REQUIRE(change_staff(b.desk, {"9000", "Li", "admin", {"c2"}, true}));
+    REQUIRE(roster_to_send(b.desk, "c1"));
+    CHECK(roster_to_send(b.desk, "c1")->staff.empty());
+    CHECK_FALSE(roster_to_send(b.desk, "c9"));
     CHECK_FALSE(check_totp(b.desk, "4711", "000000"));
     CHECK(password_hash_of(b.desk, "4711").ends_with("none"));  // suspended: no password fits
 }
@@ -150,6 +185,7 @@ TEST_CASE("limits: so many at once, one back after so long, strangers do not fil
     for (std::size_t i = 0; i < limiter::names_most; ++i) {
         (void)l.take(std::to_string(i), {1, 100'000}, 11'000);
     }
+    CHECK(l.take("one more", {1, 1000}, 11'000));  // nobody is shut out: one of the newest is forgotten
     CHECK_FALSE(l.take("one more", {1, 1000}, 11'000));
-    CHECK(l.take("one more", {1, 1000}, 300'000));
+    CHECK_FALSE(l.take("a", {3, 1000}, 11'000));  // and not those that were there before
 }
