@@ -82,8 +82,14 @@ std::optional<std::string> credential_file(std::string_view name) {
     if (name.empty() || name == ".." || name.find('/') != std::string_view::npos) {
         return std::nullopt;
     }
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    return (std::filesystem::path(folder == nullptr ? "/run/credentials/lockerd.service" : folder) / name).string();
+    if (const char* folder = std::getenv("CREDENTIALS_DIRECTORY")) {
+        return (std::filesystem::path(folder) / name).string();
+    }
+    // By hand beside a running unit: the one of the program that was called; lockerctl's is lockerd's.
+    const bool portal = std::string_view(program_invocation_short_name) == "locker-portal";
+    const std::filesystem::path folder(portal ? "/run/credentials/locker-portal.service"
+                                              : "/run/credentials/lockerd.service");
+    return (folder / name).string();
 }
 
 file_reading<secret256> read_cabinet_key(const std::string& path) {

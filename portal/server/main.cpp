@@ -30,13 +30,17 @@ sources system_sources() {
             [](std::size_t count) { return random_bytes(count); }};
 }
 
+void tell(const std::vector<config_error>& mistakes, const std::string& file) {
+    for (const auto& e : mistakes) {
+        std::cerr << shown(file, e) << "\n";
+    }
+}
+
 // Prints every mistake; nothing: it is wrong.
 std::optional<portal_settings> settings_of(const std::string& file) {
     auto read = read_portal_config(file);
     if (const auto* errors = std::get_if<std::vector<config_error>>(&read)) {
-        for (const auto& e : *errors) {
-            std::cerr << shown(file, e) << "\n";
-        }
+        tell(*errors, file);
         return std::nullopt;
     }
     return std::get<portal_settings>(std::move(read));
@@ -182,6 +186,9 @@ int run(int argc, char** argv) {
     catalogue->callback([&] {
         auto settings = settings_of(file);
         const auto text = read_text_file(catalogue_file);
+        if (!text) {
+            std::cerr << "locker-portal: " << text.error().what << "\n";
+        }
         if (!settings || !text) {
             code = settings ? exit_failed : exit_config;
             return;
@@ -190,17 +197,25 @@ int run(int argc, char** argv) {
         if (catalogue_file.ends_with(".csv")) {
             auto read = catalogue_from_csv(*text);
             if (const auto* wrong = std::get_if<std::vector<config_error>>(&read)) {
-                for (const auto& e : *wrong) {
-                    std::cerr << shown(catalogue_file, e) << "\n";
-                }
+                tell(*wrong, catalogue_file);
                 code = 1;
                 return;
             }
             toml = std::get<std::string>(read);
         }
         desk_at_hand d(*settings);
+        const auto parsed = parse_catalogue(toml);
+        if (const auto* wrong = std::get_if<std::vector<config_error>>(&parsed)) {
+            tell(*wrong, catalogue_file);
+            code = 1;
+            return;
+        }
         const auto version = set_catalogue(d.desk, toml, "command line");
         code = told(version) ? 0 : 1;
+        if (version) {
+            std::cout << catalogue_file << ": version " << *version << " with " << std::get<services>(parsed).size()
+                      << " services is in force\n";
+        }
     });
     CLI11_PARSE(cli, argc, argv);
     return code;
