@@ -1,5 +1,6 @@
 """The portal under many people and cabinets, while it is killed again and again, or left alone and timed."""
 import http.client
+import json
 import multiprocessing
 import os
 import pathlib
@@ -151,6 +152,12 @@ def resident(n, p, s, left):
     left.append((n, told))
 
 
+def twice(notices):
+    """Those that tell the same of the same."""
+    told = [(n["template"], json.dumps(n["parameters"], sort_keys=True)) for n in notices if n["template"] != "sign_in"]
+    return sorted({t for t in told if told.count(t) > 1})
+
+
 def worker(p, cabinet, number, ended):
     me = Person(p.origin, f"10.9.0.{number % 250 + 1}")
     while True:
@@ -170,6 +177,9 @@ def worker(p, cabinet, number, ended):
             except Refused:
                 pass  # somebody stands there, or it has moved on
         ended.wait(1)
+    doubled = twice(me.ask("/api/work/inbox")["notices"])
+    if doubled:
+        raise RuntimeError(f"told twice: {doubled}")
 
 
 def run_pages(report, _):

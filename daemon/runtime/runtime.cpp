@@ -19,6 +19,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::uint64_t wiring_entry = std::uint64_t{1} << 61U;
+constexpr std::int64_t bus_busy_most_ms = 10'000;  // one exchange with its tries takes a second or two
 constexpr std::uint64_t low_space_bytes = 16ULL * 1024 * 1024;
 
 core::ops_order::deed deed_of(ops_deed what) {
@@ -90,6 +91,8 @@ int runtime::run() {
     asio::signal_set signals(io_, SIGTERM, SIGINT);
     signals.async_wait([this](boost::system::error_code error, int) {
         if (!error) {
+            supervisor_.stopping();
+            watchdog_.cancel();
             inputs_.clear();
             buses_.clear();  // drops their relays; no report comes after this
             engine_.stop();
@@ -105,6 +108,8 @@ int runtime::run() {
         inputs_.push_back(open_input(io_, settings_.front.inputs[i], fingers(i)));
     }
     engine_.connect();
+    supervisor_.ready();
+    watch();
     io_.run();
     return 0;
 }
@@ -119,6 +124,31 @@ void runtime::wake(timer which, std::int64_t mono_ms) {
     t.async_wait([this, which](boost::system::error_code error) {
         if (!error) {
             engine_.due(which);
+        }
+    });
+}
+
+// Says that all is alive, as often as the supervisor wants to hear it: this loop turns, and with it the store, which it
+// waits for; and no bus is held up by its device.
+void runtime::watch() {
+    if (supervisor_.watchdog_ms() == 0) {
+        return;
+    }
+    bool alive = true;
+    for (const auto& bus : buses_) {
+        if (bus->busy_for_ms() > bus_busy_most_ms) {
+            alive = false;
+            locker::log(log_level::error,
+                        fmt::format("event=bus_stuck bus={} for_ms={}", bus->name(), bus->busy_for_ms()));
+        }
+    }
+    if (alive) {
+        supervisor_.alive();
+    }
+    watchdog_.expires_after(std::chrono::milliseconds(supervisor_.watchdog_ms() / 2));
+    watchdog_.async_wait([this](boost::system::error_code error) {
+        if (!error) {
+            watch();
         }
     });
 }

@@ -14,6 +14,7 @@
 #include "hal/input/device.hpp"
 #include "hal/line/modbus_bus.hpp"
 #include "hal/store/sqlite_store.hpp"
+#include "hal/system/supervisor.hpp"
 #include "hal/system/system_clock.hpp"
 
 namespace locker {
@@ -36,6 +37,7 @@ private:
     void report_later(const pulse_report& report) override;
     void told(bus_report report);
     void hand_in_wiring();
+    void watch();
     [[nodiscard]] std::string wiring_file() const { return settings_.state_folder + "/wiring.json"; }
     [[nodiscard]] bool space_low() const override;
     void finished() override;
@@ -48,6 +50,8 @@ private:
     boost::asio::io_context io_{1};
     std::array<std::unique_ptr<boost::asio::steady_timer>, engine_host::timers> timers_;
     system_clock clock_;
+    supervisor supervisor_;
+    boost::asio::steady_timer watchdog_{io_};
     sqlite_store store_;
     std::unique_ptr<control_server> control_;
     std::unique_ptr<paho_broker> broker_;

@@ -59,8 +59,14 @@ bus_counters modbus_bus::counters() const {
     return counters_;
 }
 
+std::int64_t modbus_bus::busy_for_ms() const {
+    const std::int64_t since = busy_since_ms_;
+    return since == 0 ? 0 : std::max<std::int64_t>(0, boot_ms() - since);
+}
+
 void modbus_bus::wait_until(std::int64_t mono_ms) {
     std::unique_lock lock(mutex_);
+    busy_since_ms_ = 0;
     const std::int64_t ms = std::max<std::int64_t>(0, mono_ms - boot_ms());
     wake_.wait_for(lock, std::chrono::milliseconds(ms),
                    [this] { return stop_ || !posted_.empty() || !outputs_.empty(); });
@@ -101,6 +107,7 @@ line_answer modbus_bus::execute(const line_action& action) {
 
 void modbus_bus::loop() {
     for (;;) {
+        busy_since_ms_ = boot_ms();
         line_.keep_silence(gap_characters_);  // a pulse that is ordered meanwhile goes before the next poll
         {
             const std::lock_guard lock(mutex_);

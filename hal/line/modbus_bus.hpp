@@ -1,6 +1,7 @@
 // One bus: a thread that owns a modbus_line and does what its bus_master says.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -29,6 +30,9 @@ public:
     [[nodiscard]] bool has_board(int board) const override { return master_.has_board(board); }
     [[nodiscard]] const std::string& name() const override { return settings_.line.name; }
     [[nodiscard]] bus_counters counters() const override;
+    // For how long the thread has been at what it does now, ms: a device that never answers its driver holds it up for
+    // ever. 0: it waits for its next turn.
+    [[nodiscard]] std::int64_t busy_for_ms() const;
 
 private:
     void loop();
@@ -48,6 +52,8 @@ private:
     std::deque<output_order> outputs_;
     bool stop_ = false;
     bus_counters counters_;
+
+    std::atomic<std::int64_t> busy_since_ms_{0};  // monotonic; 0: it waits
 
     std::thread thread_;  // last: everything it uses is made before it
 };

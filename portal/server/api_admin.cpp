@@ -44,6 +44,7 @@ awaitable<http_response> enrol(app& a, call& c) {
     }
     audit(a.desk, c.who(), "cabinet enrolled", what.id);
     t.commit();
+    a.link.enrolled(what.id);
     auto broker = a.settings.cabinets_broker;
     broker.username = "cabinet-" + what.id;
     broker.password = a.safe.token(18);
@@ -178,20 +179,17 @@ awaitable<http_response> catalogue(app& a, call&) {
         object{{"version", a.catalogue().version}, {"toml", a.catalogue().text}, {"services", std::move(list)}});
 }
 
-awaitable<http_response> change_catalogue(app& a, call& c) {
-    std::string text = c.text("toml");
-    if (const auto csv = c.text("csv"); !csv.empty()) {
-        auto read = catalogue_from_csv(csv);
-        if (const auto* wrong = std::get_if<std::vector<config_error>>(&read)) {
-            std::string all;
-            for (const auto& e : *wrong) {
-                all += locker::shown("", e) + "\n";
-            }
-            co_return refused({400, "malformed", "目录有误。 The catalogue has mistakes:\n" + all});
-        }
-        text = std::get<std::string>(read);
+// What a spreadsheet says, as TOML to be looked at: nothing is put in force.
+awaitable<http_response> convert_catalogue(app&, call& c) {
+    auto read = catalogue_from_csv(c.text("csv"));
+    if (const auto* wrong = std::get_if<std::vector<config_error>>(&read)) {
+        co_return refused({400, "malformed", "表格有误。 The spreadsheet has mistakes:\n" + listed(*wrong)});
     }
-    const auto version = set_catalogue(a.desk, text, c.who());
+    co_return ok(object{{"version", 0}, {"toml", std::get<std::string>(read)}});
+}
+
+awaitable<http_response> change_catalogue(app& a, call& c) {
+    const auto version = set_catalogue(a.desk, c.text("toml"), c.who());
     co_return version ? ok(object{{"version", *version}}) : refused(version.error());
 }
 
@@ -325,6 +323,7 @@ void add_admin_api(app& a) {
     on("POST", "/api/admin/staff/change", change);
     on("GET", "/api/admin/catalogue", catalogue);
     on("POST", "/api/admin/catalogue", change_catalogue);
+    on("POST", "/api/admin/catalogue/convert", convert_catalogue);
     on("GET", "/api/admin/catalogue/versions", catalogue_versions);
     on("GET", "/api/admin/catalogue/versions/{version}", catalogue_version);
     on("GET", "/api/admin/cabinets/{id}/sticker", sticker);

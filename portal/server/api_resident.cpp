@@ -49,12 +49,24 @@ awaitable<http_response> cabinet(app& a, call& c) {
     co_return ok(out);
 }
 
+// Of the body's member `phone`. Errors: malformed.
+result<std::string> phone_in(app& a, const call& c) {
+    const auto phone = phone_number(c.text("phone"));
+    if (!phone) {
+        return problem{400, "malformed", "请输入正确的手机号。 That is no phone number."};
+    }
+    if (!is_served(a.desk.by, *phone)) {
+        return problem{400, "malformed", "暂不支持该国家或地区的号码。 Numbers of that country are not served here."};
+    }
+    return *phone;
+}
+
 // ---- signing in
 
 awaitable<http_response> send_code(app& a, call& c) {
-    const auto phone = phone_number(c.text("phone"));
+    const auto phone = phone_in(a, c);
     if (!phone) {
-        co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
+        co_return refused(phone.error());
     }
     const int most = a.desk.by.codes_of_address;
     if (!a.limits.take("code/" + c.request.address, {most, hour / most}, a.desk.now())) {
@@ -74,9 +86,9 @@ awaitable<http_response> send_code(app& a, call& c) {
 }
 
 awaitable<http_response> sign_in(app& a, call& c) {
-    const auto phone = phone_number(c.text("phone"));
+    const auto phone = phone_in(a, c);
     if (!phone) {
-        co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
+        co_return refused(phone.error());
     }
     const int most = a.desk.by.codes_of_address * tries_a_code;
     if (!a.limits.take("sign-in/" + c.request.address, {most, hour / most}, a.desk.now())) {
@@ -125,13 +137,14 @@ awaitable<http_response> cases(app& a, call& c) {
 
 awaitable<http_response> begin(app& a, call& c) {
     const auto known = find_cabinet(a.desk, c.text("cabinet"));
-    const auto* what = find(a.catalogue().list, c.text("service"));
+    const auto& now = a.catalogue();
+    const auto* what = find(now.list, c.text("service"));
     if (!known || what == nullptr) {
         co_return refused({404, known ? "unknown_service" : "unknown_cabinet",
                            "没有此项，请重新扫码。 There is no such thing; scan the cabinet's code again."});
     }
     transaction t(a.db.sql());
-    const auto made = begin_case(a.desk, c.person, known->id, *what, a.catalogue().version);
+    const auto made = begin_case(a.desk, c.person, known->id, *what, now.version);
     if (!made) {
         co_return refused(made.error());
     }
@@ -254,9 +267,9 @@ awaitable<http_response> delegate(app& a, call& c) {
     }
     const auto given = c.text("phone");
     const bool said = c.body.contains("phone") && c.body.at("phone").is_string();  // "": nobody any more
-    const auto phone = !said ? std::nullopt : given.empty() ? std::optional<std::string>("") : phone_number(given);
+    const auto phone = said && given.empty() ? result<std::string>("") : phone_in(a, c);
     if (!phone) {
-        co_return refused({400, "malformed", "请输入正确的手机号。 That is no phone number."});
+        co_return refused(phone.error());
     }
     if (!a.limits.take("delegate/" + c.person, delegates_of_person, a.desk.now())) {
         co_return refused(too_often);
@@ -305,7 +318,7 @@ awaitable<http_response> live(app& a, call& c) {
     if (!found || !may_collect(*found, c.person)) {
         co_return refused(no_case);
     }
-    co_return event_stream(a, {"case/" + found->id, "cabinet/" + found->cabinet, "inbox/" + c.person});
+    co_return event_stream(a, c.person, {"case/" + found->id, "cabinet/" + found->cabinet, "inbox/" + c.person});
 }
 
 // A trial's inbox: what a phone would have received. Never with real people.

@@ -8,6 +8,8 @@
 
 namespace locker::portal {
 
+constexpr long streams_most = 8;  // of one person: a page each
+
 using boost::asio::awaitable;
 using boost::json::array;
 using boost::json::object;
@@ -48,8 +50,10 @@ object listed_view(app& a, const case_record& c, const std::optional<deposit_rec
 }
 
 object case_view(app& a, const case_record& c) {
+    const auto* service = find(a.catalogue().list, c.service);
     auto view = listed_view(a, c, find_deposit(a.desk, c.deposit), find_cabinet(a.desk, c.cabinet));
     view["history"] = history_of(a.desk, c);
+    view["size"] = name(service != nullptr ? service->size : box_size::small);
     return view;
 }
 
@@ -85,7 +89,7 @@ result<door_plan> plan_for(app& a, case_record& c, const call& by, std::int64_t 
     transaction t(a.db.sql());
     auto plan = plan_door(a.desk, c,
                           {std::string(name(size.value_or(usual))), by.flag("accessible"), !by.staff.number.empty(),
-                           by.staff.number.empty() ? by.person : "g-" + by.staff.number, life_s});
+                           by.staff.number.empty() ? by.person : "g-" + by.staff.number, by.flag("back"), life_s});
     if (plan) {
         audit(a.desk, by.who(), "door " + plan->act, c.person);
         t.commit();
@@ -96,6 +100,11 @@ result<door_plan> plan_for(app& a, case_record& c, const call& by, std::int64_t 
 }  // namespace
 
 http_response slip_for(app& a, case_record& c, const call& by) {
+    // What lies there is collected by the code, whose QR code serves the same scanner and can be ended: a grant cannot.
+    const auto lying = find_deposit(a.desk, c.deposit);
+    if (by.staff.number.empty() && (by.flag("back") || (lying && lying->kind == "return"))) {
+        return refused({409, "wrong_state", "取件请用取件码。 To collect, use the pickup code."});
+    }
     const auto plan = plan_for(a, c, by, slip_life_s);
     if (!plan) {
         return refused(plan.error());
@@ -126,11 +135,15 @@ awaitable<http_response> open_door(app& a, case_record c, const call& by) {
                         {"case", std::move(view)}});
 }
 
-http_response event_stream(app& a, std::set<std::string> subjects) {
+http_response event_stream(app& a, const std::string& who, std::set<std::string> subjects) {
+    auto mine = a.streams_of(who);
+    if (mine.use_count() > streams_most) {  // pages that were left open, or an attack: each holds a connection
+        return refused({429, "too_many", "打开的页面太多，请关闭一些。 Too many pages are open; close some."});
+    }
     http_response r;
     r.type = "text/event-stream";
     auto watching = a.live.watch(std::move(subjects));
-    r.stream = [watching](stream_writer write) -> awaitable<void> {
+    r.stream = [watching, mine = std::move(mine)](stream_writer write) -> awaitable<void> {
         bool there = co_await write("retry: 2000\nevent: hello\ndata: {}\n\n");
         while (there) {
             const auto changed = co_await watching->changes(15s);

@@ -28,6 +28,6 @@ namespace locker::portal {
 [[nodiscard]] http_response slip_for(app& a, case_record& c, const call& by);
 
 // Tells of each change of a subject, until the other side goes.
-[[nodiscard]] http_response event_stream(app& a, std::set<std::string> subjects);
+[[nodiscard]] http_response event_stream(app& a, const std::string& who, std::set<std::string> subjects);
 
 }  // namespace locker::portal

@@ -236,7 +236,7 @@ awaitable<http_response> live(app& a, call& c) {
             subjects.insert("cabinet/" + one.id);
         }
     }
-    co_return event_stream(a, std::move(subjects));
+    co_return event_stream(a, c.who(), std::move(subjects));
 }
 
 awaitable<http_response> inbox(app& a, call& c) {

@@ -22,6 +22,12 @@ using namespace std::chrono_literals;
 constexpr auto house_every = 1h;
 constexpr auto nothrow = asio::as_tuple(asio::use_awaitable);
 
+// What the database says has the values that were bound in its what().
+std::string why(const std::exception& e) {
+    const auto* of_storage = dynamic_cast<const soci::soci_error*>(&e);
+    return of_storage == nullptr ? e.what() : of_storage->get_error_message();
+}
+
 }  // namespace
 
 app::app(portal_settings given, const sources& from)
@@ -84,35 +90,49 @@ asio::awaitable<void> app::deliver(const channel_settings& channel) {
             co_await pause.async_wait(nothrow);
         }
         std::optional<notice> n;
+        std::string phone;
+        std::int64_t pause_ms = 0;
         try {
             n = next_notice(desk, channel.name);
+            if (n && drop_if_moot(desk, *n)) {
+                continue;
+            }
+            if (n) {
+                phone = phone_of(desk, n->recipient).value_or("");
+            } else {
+                const auto due = next_due(desk, channel.name);
+                pause_ms =
+                    due == INT64_MAX ? std::int64_t{minute} : std::clamp<std::int64_t>(due - desk.now(), 100, minute);
+            }
             failures = 0;
-        } catch (const soci::soci_error& e) {
+        } catch (const std::exception& e) {  // nothing ends a channel but the program
             ++failures;
-            spdlog::error("event=notices_wait channel={} why={}", channel.name, e.get_error_message());
+            spdlog::error("event=notices_wait channel={} why={}", channel.name, why(e));
             continue;
         }
         if (!n) {
-            const auto due = next_due(desk, channel.name);
-            const auto pause =
-                due == INT64_MAX ? std::int64_t{minute} : std::clamp<std::int64_t>(due - desk.now(), 100, minute);
-            co_await woken->changes(std::chrono::milliseconds(pause));
+            co_await woken->changes(std::chrono::milliseconds(pause_ms));
             continue;
         }
-        const auto phone = phone_of(desk, n->recipient).value_or("");
         const auto nonce = safe.token(16);
         const std::int64_t now = desk.now();
-        auto sending = [&] { return send(channel, *n, phone, now, nonce); };
+        auto sending = [&] {
+            try {
+                return send(channel, *n, phone, now, nonce);
+            } catch (const std::exception&) {  // out of memory, say
+                return delivery::later;
+            }
+        };
         const auto how = co_await off_thread(gateways, sending);
         try {
             settled(desk, *n, how);
-        } catch (const soci::soci_error& e) {  // it is told again, by the same key
+        } catch (const std::exception& e) {  // it is told again, by the same key
             ++failures;
-            spdlog::error("event=notice_not_noted channel={} why={}", channel.name, e.get_error_message());
+            spdlog::error("event=notice_not_noted channel={} why={}", channel.name, why(e));
         }
         if (how != delivery::taken) {
             spdlog::warn("event=notice_not_taken channel={} template={} attempt={} {}", channel.name, n->template_name,
-                         n->attempts + 1, how == delivery::refused ? "refused" : "later");
+                         n->attempts + 1, how == delivery::later ? "later" : "refused");
         }
     }
 }
@@ -130,6 +150,17 @@ asio::awaitable<void> app::keep_house() {
         asio::steady_timer pause(io, house_every);
         co_await pause.async_wait(nothrow);
     }
+}
+
+std::shared_ptr<const bool> app::streams_of(const std::string& who) {
+    std::erase_if(streams_, [](const auto& s) { return s.second.expired(); });
+    auto& known = streams_[who];
+    auto mine = known.lock();
+    if (!mine) {
+        mine = std::make_shared<const bool>(true);
+        known = mine;
+    }
+    return mine;
 }
 
 // ---- the catalogue

@@ -52,6 +52,8 @@ public:
     cabinet_link link;
 
     [[nodiscard]] const catalogue_now& catalogue();
+    // Held by each live stream of this person; its count tells how many there are.
+    [[nodiscard]] std::shared_ptr<const bool> streams_of(const std::string& who);
 
     // Runs `what` on one of the pools, and goes on here with what it gives.
     template <typename F>
@@ -73,6 +75,7 @@ private:
     boost::asio::awaitable<void> keep_house();
 
     catalogue_now catalogue_;
+    std::map<std::string, std::weak_ptr<const bool>> streams_;
     std::unique_ptr<pages> pages_;
     http_server http_;
 };

@@ -28,6 +28,7 @@ constexpr auto answer_within = 12s;  // the cabinet answers an opening within 10
 constexpr std::int64_t command_lives = 8 * second;
 constexpr auto retry_pause = 3s;
 constexpr auto sweep_every = 60s;
+constexpr std::size_t cabinets_heard = 10'000;
 constexpr std::size_t message_bytes = 256 * 1024;
 constexpr std::string_view root = "locker/v1/";
 
@@ -88,7 +89,7 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
             spdlog::warn("event=broker_down why={}", why);
             up_ = false;
             for (auto& [cabinet, now] : now_) {
-                now.online = false;  // nobody knows
+                now = {};  // nobody knows; the broker says all of it again, and not what ended meanwhile
                 desk_.changed("cabinet/" + cabinet);
             }
             for (auto& [id, w] : waiting_) {
@@ -100,6 +101,7 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
     };
     l.message = [this](broker_message m) {
         asio::post(io_, [this, m = std::move(m)] {
+            up_ = true;  // it may come before the library says that it is connected
             try {
                 arrived(m);
             } catch (const soci::soci_error& e) {  // what was missed is caught up with
@@ -167,13 +169,13 @@ void cabinet_link::arrived(const broker_message& m) {
     }
     const std::string cabinet(rest.substr(0, slash));
     const std::string_view below = rest.substr(slash + 1);
-    if (!find_cabinet(desk_, cabinet)) {
-        return;  // of another portal
-    }
     boost::system::error_code error;
     const value message = m.payload.empty() ? value() : boost::json::parse(m.payload, error);
     const auto* o = message.if_object();
-    auto& now = now_[cabinet];
+    if (now_.size() >= cabinets_heard && now_.count(cabinet) == 0) {
+        return;
+    }
+    auto& now = now_[cabinet];  // also of one that is not enrolled yet: what is retained is said once
     if (below.starts_with("event/")) {
         take_event(cabinet, message);
         return;
@@ -208,22 +210,34 @@ void cabinet_link::arrived(const broker_message& m) {
 }
 
 void cabinet_link::take_event(const std::string& cabinet, const value& message) {
-    const auto e = parse_event(cabinet, message);
-    if (!e) {
-        spdlog::warn("event=strange_event cabinet={}", cabinet);
-        return;
+    boost::json::array one;
+    one.push_back(message);
+    take_page(cabinet, one);
+}
+
+// Some events in their order, in one transaction: a page of two hundred is one sync of the disk.
+void cabinet_link::take_page(const std::string& cabinet, const boost::json::array& messages) {
+    std::vector<cabinet_event> events;
+    for (const auto& message : messages) {
+        if (auto e = parse_event(cabinet, message)) {
+            events.push_back(std::move(*e));
+        } else {
+            spdlog::warn("event=strange_event cabinet={}", cabinet);
+        }
     }
-    switch (take_in(desk_, *e)) {
+    switch (take_in(desk_, events)) {
         case taken_in::now:
-            if (e->type == "deposit.deposited") {
-                confirm_when_possible(text(e->data, "deposit"));
+            for (const auto& e : events) {
+                if (e.type == "deposit.deposited") {
+                    confirm_when_possible(text(e.data, "deposit"));
+                }
             }
             break;
         case taken_in::before:
         case taken_in::unknown:
             break;
         case taken_in::other:
-            spdlog::warn("event=ledger_differs cabinet={} sequence={}", cabinet, e->sequence);
+            spdlog::warn("event=ledger_differs cabinet={}", cabinet);
             restart_at(desk_, cabinet, 0);
             catch_up(cabinet);
             break;
@@ -295,6 +309,9 @@ asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::str
 // ---- catching up
 
 void cabinet_link::catch_up(const std::string& cabinet) {
+    if (!find_cabinet(desk_, cabinet)) {
+        return;  // of another portal, or not enrolled yet
+    }
     const auto [at, fresh] = catching_.try_emplace(cabinet, false);
     if (!fresh) {
         at->second = true;
@@ -308,8 +325,8 @@ asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
         bool again = true;
         while (again && !stopped_) {
             catching_[cabinet] = false;
-            const bool done = co_await replay(cabinet);
-            again = done && catching_[cabinet];
+            co_await replay(cabinet);
+            again = catching_[cabinet] && now_of(cabinet).online;
         }
         for (const auto& d : live_deposits(desk_, cabinet)) {
             confirm_when_possible(d.id);
@@ -318,49 +335,50 @@ asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
         co_await send_roster(cabinet);
     } catch (const soci::soci_error& e) {
         spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, e.get_error_message());
+    } catch (const std::exception& e) {
+        spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, e.what());
     }
     catching_.erase(cabinet);
 }
 
-// All events from the last that was taken in. False: the cabinet went away; its next status begins it again.
-asio::awaitable<bool> cabinet_link::replay(const std::string& cabinet) {
+// All events from the last that was taken in. It ends early when the cabinet goes away, whose next status begins it
+// again, or when its ledger proves to be another one.
+asio::awaitable<void> cabinet_link::replay(const std::string& cabinet) {
+    auto known = find_cabinet(desk_, cabinet);
     const auto snapshot = co_await command(cabinet, "snapshot", object());
-    if (!snapshot) {
-        co_return false;
+    if (!known || !snapshot) {
+        co_return;
     }
+    // Events may have come since the cabinet answered: it is judged by what was known when it was asked.
     const std::int64_t head = number(*snapshot, "sequence");
     const std::int64_t earliest = std::max<std::int64_t>(1, number(*snapshot, "earliest"));
-    auto known = find_cabinet(desk_, cabinet);
-    if (known && head >= 0) {
-        const auto have = static_cast<std::int64_t>(known->sequence);
-        const bool differs = head == have && !known->head.empty() && known->head != text(*snapshot, "head");
-        if (head < have || earliest > have + 1 || differs) {  // another ledger, or one that was pruned meanwhile
-            spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
-            restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));
-        }
+    const auto have = static_cast<std::int64_t>(known->sequence);
+    const bool differs = head == have && !known->head.empty() && known->head != text(*snapshot, "head");
+    if (head >= 0 && (head < have || earliest > have + 1 || differs)) {  // another ledger, or one that was pruned
+        spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
+        restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));
     }
+    const auto ledger = find_cabinet(desk_, cabinet)->ledger;
     for (;;) {
         known = find_cabinet(desk_, cabinet);
-        if (!known || static_cast<std::int64_t>(known->sequence) >= head) {
-            co_return known.has_value();
+        if (!known || known->ledger != ledger || static_cast<std::int64_t>(known->sequence) >= head) {
+            co_return;
         }
         // From the last that is known: whether it is the same there tells whether the ledger is.
-        const std::uint64_t from = std::max({known->sequence, static_cast<std::uint64_t>(earliest), std::uint64_t{1}});
+        const auto before = known->sequence;
+        const std::uint64_t from = std::max({before, static_cast<std::uint64_t>(earliest), std::uint64_t{1}});
         const auto to = std::min<std::uint64_t>(from + limits::replay_events - 1, static_cast<std::uint64_t>(head));
         object args{{"from", from}, {"to", to}};
         const auto page = co_await command(cabinet, "replay", std::move(args));
         const auto* events = page ? page->if_contains("events") : nullptr;
         if (events == nullptr || !events->is_array() || events->get_array().empty()) {
-            co_return false;
+            co_return;
         }
-        const auto before = known->sequence;
-        for (const auto& e : events->get_array()) {
-            take_event(cabinet, e);
-        }
+        take_page(cabinet, events->get_array());
         known = find_cabinet(desk_, cabinet);
-        if (!known || known->sequence <= before) {
+        if (known && known->ledger == ledger && known->sequence <= before) {
             spdlog::error("event=replay_stands_still cabinet={} from={}", cabinet, from);
-            co_return false;
+            co_return;
         }
     }
 }

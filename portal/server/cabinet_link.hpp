@@ -51,6 +51,8 @@ public:
     void confirm_when_possible(const std::string& deposit);
     // "Earlier codes are worth nothing", now if the cabinet hears, else as soon as it does.
     [[nodiscard]] boost::asio::awaitable<void> revoke(std::string deposit);
+    // It was enrolled just now, and may have been online for long.
+    void enrolled(const std::string& cabinet) { catch_up(cabinet); }
     // Staff have changed: each cabinet gets its roster.
     void renew_rosters();
 
@@ -65,10 +67,11 @@ private:
     void connect_later(std::chrono::milliseconds pause);
     void arrived(const broker_message& m);
     void take_event(const std::string& cabinet, const boost::json::value& message);
+    void take_page(const std::string& cabinet, const boost::json::array& messages);
     void take_reply(const std::string& cabinet, const boost::json::value& message);
     void catch_up(const std::string& cabinet);
     boost::asio::awaitable<void> catching_up(std::string cabinet);
-    boost::asio::awaitable<bool> replay(const std::string& cabinet);
+    boost::asio::awaitable<void> replay(const std::string& cabinet);
     boost::asio::awaitable<void> confirm(std::string deposit);
     boost::asio::awaitable<void> send_roster(std::string cabinet);
 

@@ -204,35 +204,25 @@ void set_common(CURL* c, const std::string& url) {
 }
 
 delivery send_mail(const channel_settings& by, const notice& n, std::int64_t now_ms) {
-    auto result = delivery::refused;
-    for (const auto& to : by.team) {
-        const curl_handle c(curl_easy_init(), curl_easy_cleanup);
-        mail_source mail{mail_for(by, n, to, now_ms), 0};
-        const auto recipients = list_of({"<" + to + ">"});
-        const std::string from = "<" + by.from + ">";
-        set_common(c.get(), by.url);
-        curl_easy_setopt(c.get(), CURLOPT_MAIL_FROM, from.c_str());
-        curl_easy_setopt(c.get(), CURLOPT_MAIL_RCPT, recipients.get());
-        // An address that is wrong does not make the others get it again and again.
-        curl_easy_setopt(c.get(), CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
-        curl_easy_setopt(c.get(), CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(c.get(), CURLOPT_READFUNCTION, give);
-        curl_easy_setopt(c.get(), CURLOPT_READDATA, &mail);
-        if (!by.account.empty()) {
-            curl_easy_setopt(c.get(), CURLOPT_USERNAME, by.account.c_str());
-            curl_easy_setopt(c.get(), CURLOPT_PASSWORD, by.secret.c_str());
-            curl_easy_setopt(c.get(), CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
-        }
-        const auto code = curl_easy_perform(c.get());
-        long status = 0;
-        curl_easy_getinfo(c.get(), CURLINFO_RESPONSE_CODE, &status);
-        if (code == CURLE_OK) {
-            result = delivery::taken;
-        } else if (status < 500) {
-            return delivery::later;
-        }
+    const curl_handle c(curl_easy_init(), curl_easy_cleanup);
+    mail_source mail{mail_for(by, n, by.to, now_ms), 0};
+    const auto recipients = list_of({"<" + by.to + ">"});
+    const std::string from = "<" + by.from + ">";
+    set_common(c.get(), by.url);
+    curl_easy_setopt(c.get(), CURLOPT_MAIL_FROM, from.c_str());
+    curl_easy_setopt(c.get(), CURLOPT_MAIL_RCPT, recipients.get());
+    curl_easy_setopt(c.get(), CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(c.get(), CURLOPT_READFUNCTION, give);
+    curl_easy_setopt(c.get(), CURLOPT_READDATA, &mail);
+    if (!by.account.empty()) {
+        curl_easy_setopt(c.get(), CURLOPT_USERNAME, by.account.c_str());
+        curl_easy_setopt(c.get(), CURLOPT_PASSWORD, by.secret.c_str());
+        curl_easy_setopt(c.get(), CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
     }
-    return result;
+    const auto code = curl_easy_perform(c.get());
+    long status = 0;
+    curl_easy_getinfo(c.get(), CURLINFO_RESPONSE_CODE, &status);
+    return code == CURLE_OK ? delivery::taken : status < 500 ? delivery::later : delivery::refused;
 }
 
 }  // namespace
@@ -327,7 +317,7 @@ delivery send(const channel_settings& to, const notice& n, const std::string& ph
     }
     const auto request = request_for(to, n, phone, now_ms, nonce);
     if (!request) {
-        return delivery::refused;
+        return delivery::unfit;
     }
     const curl_handle c(curl_easy_init(), curl_easy_cleanup);
     const auto headers = list_of(request->headers);

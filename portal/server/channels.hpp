@@ -26,7 +26,7 @@ struct channel_settings {
     std::string app_id;                   // sms-tencent: SdkAppId
     std::string region = "ap-guangzhou";  // sms-tencent
     std::string from;                     // smtp
-    std::vector<std::string> team;        // smtp: whom "team" means
+    std::string to;                       // smtp: one mailbox a channel; the configuration makes one of each
     std::vector<std::pair<std::string, std::string>> templates;  // SMS: our template's name and the gateway's id
 };
 

@@ -78,12 +78,21 @@ private:
         out_.http.secure = out_.origin.starts_with("https://");
         out_.http.behind_proxy = s.flag("behind_proxy", false);
         out_.pages = path(s.text("pages", false, 4096).value_or("/usr/share/cloud-locker-portal/pages"));
+        std::error_code none;
+        if (s.has("pages") && !std::filesystem::exists(out_.pages + "/index.html", none)) {
+            s.wrong("pages", fmt::format("{} has no index.html: the built pages are wanted", out_.pages));
+        }
         s.no_others();
     }
 
     void read_storage() {
         auto s = root_.table("storage");
         out_.database = path(s.text("database", true, 4096).value_or("portal.db"));
+        std::error_code none;
+        const auto folder = std::filesystem::path(out_.database).parent_path();
+        if (!std::filesystem::is_directory(folder, none)) {
+            s.wrong("database", fmt::format("there is no folder {}", folder.string()));
+        }
         s.no_others();
     }
 
@@ -130,6 +139,7 @@ private:
         std::set<std::string> names{"inbox"};
         for (auto& s : root_.tables("channel")) {
             channel_settings c;
+            std::vector<std::string> mailboxes;
             c.name = s.text("name", true).value_or("");
             if (!c.name.empty() && (!is_name(c.name) || !names.insert(c.name).second)) {
                 s.wrong("name", "1 to 64 of A-Z a-z 0-9 _ -, each once, not inbox, is wanted");
@@ -164,8 +174,8 @@ private:
             }
             if (mail) {
                 c.from = s.text("from", true).value_or("");
-                c.team = s.texts("to", true, 20);
-                for (const auto& address : c.team) {
+                mailboxes = s.texts("to", true, 20);
+                for (const auto& address : mailboxes) {
                     if (address.find('@') == std::string::npos ||
                         address.find_first_of("<>\r\n ") != std::string::npos) {
                         s.wrong("to", fmt::format("\"{}\": addresses like ops@example.org are wanted", address));
@@ -176,6 +186,14 @@ private:
                 }
             }
             s.no_others();
+            // Each mailbox is a channel of its own: one that is slow, or wrong, does not make the others get it again.
+            for (std::size_t i = 1; i < mailboxes.size(); ++i) {
+                auto another = c;
+                another.name = fmt::format("{}/{}", c.name, i + 1);
+                another.to = mailboxes[i];
+                out_.channels.push_back(std::move(another));
+            }
+            c.to = mailboxes.empty() ? "" : mailboxes.front();
             out_.channels.push_back(std::move(c));
         }
     }
@@ -198,6 +216,22 @@ private:
                 if (group && key != "team") {
                     s.wrong(key, fmt::format("channel \"{}\" reaches a group: it is for team", name));
                 }
+                const bool phones = std::any_of(out_.channels.begin(), out_.channels.end(), [&](const auto& c) {
+                    return c.name == name &&
+                           (c.kind == channel_kind::sms_aliyun || c.kind == channel_kind::sms_tencent ||
+                            c.kind == channel_kind::voice_aliyun);
+                });
+                if (phones && key != "residents") {
+                    s.wrong(key, fmt::format("channel \"{}\" calls phone numbers: those of residents alone are known",
+                                             name));
+                }
+            }
+            for (const auto& c : out_.channels) {  // a list of mailboxes stands for each of them
+                const auto slash = c.name.find('/');
+                if (slash != std::string::npos &&
+                    std::find(into.begin(), into.end(), c.name.substr(0, slash)) != into.end()) {
+                    into.push_back(c.name);
+                }
             }
         };
         names("residents", out_.by.resident_channels);
@@ -215,9 +249,18 @@ private:
         if (out_.trial && out_.http.secure) {
             s.wrong("trial", "it shows every sign-in code to everybody: only with an origin of http://");
         }
+        const bool codes_go = std::any_of(out_.channels.begin(), out_.channels.end(), [&](const auto& c) {
+            const auto& names_of = out_.by.resident_channels;
+            const bool by_template = c.kind != channel_kind::webhook;
+            return std::find(names_of.begin(), names_of.end(), c.name) != names_of.end() &&
+                   (!by_template || std::any_of(c.templates.begin(), c.templates.end(),
+                                                [](const auto& t) { return t.first == "sign_in"; }));
+        });
         const auto& to = out_.by.resident_channels;
         if (!out_.trial && std::all_of(to.begin(), to.end(), [](const auto& name) { return name == "inbox"; })) {
             s.wrong("residents", "a channel that reaches a phone is wanted: sign-in codes go there");
+        } else if (!out_.trial && !codes_go) {
+            s.wrong("residents", "none of these has a template_sign_in: nobody could sign in");
         }
         s.no_others();
     }
@@ -234,6 +277,14 @@ private:
         const auto count = [&s](std::string_view key, int otherwise, std::int64_t most) {
             return static_cast<int>(s.number(key, false, 1, most).value_or(otherwise));
         };
+        if (s.has("country_codes")) {
+            out_.by.country_codes = s.texts("country_codes", true, 50);
+            for (const auto& code : out_.by.country_codes) {
+                if (code.empty() || code.size() > 3 || code.find_first_not_of("0123456789") != std::string::npos) {
+                    s.wrong("country_codes", fmt::format("\"{}\": 1 to 3 digits like 86 are wanted", code));
+                }
+            }
+        }
         out_.by.codes_of_address = count("codes_of_address", out_.by.codes_of_address, 100'000);
         out_.by.requests_of_address = count("requests_of_address", out_.by.requests_of_address, 1000);
         s.no_others();

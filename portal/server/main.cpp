@@ -101,14 +101,14 @@ int run(int argc, char** argv) {
         }
     });
 
-    staff_account who{"", "", "admin", {}, true};
+    staff_account who{"", "", "worker", {every_cabinet}, true};
     auto* staff = cli.add_subcommand("add-staff", "A staff account; its password is read from the input's first line");
     staff->add_option("number", who.number, "4 to 6 digits")->required();
     staff->add_option("--name", who.name, "As pages show it")->required();
     staff->add_option("--role", who.role, "worker or admin")
         ->check(CLI::IsMember({"worker", "admin"}))
         ->capture_default_str();
-    staff->add_option("--cabinet", who.cabinets, "Only these cabinets");
+    staff->add_option("--cabinet", who.cabinets, "Only these cabinets; else all of them");
     // Both read a password and print the authenticator's key.
     const auto with_password = [&](const std::string& number, const auto& deed) {
         const auto settings = settings_of(file);
@@ -226,6 +226,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         return run(argc, argv);
+    } catch (const soci::soci_error& e) {  // its what() has the values that were bound
+        std::cerr << "locker-portal: " << e.get_error_message() << "\n";
+        return exit_failed;
     } catch (const std::exception& e) {
         std::cerr << "locker-portal: " << e.what() << "\n";
         return exit_failed;

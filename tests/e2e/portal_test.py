@@ -133,6 +133,45 @@ def test_a_delegate_collects_and_a_lost_phone_ends_codes(stand, portal):
     until(resident, case, "done")
 
 
+def test_taken_back_by_whoever_put_it_in(stand, portal):
+    s = stand()
+    p = portal(s)
+    resident, worker = p.resident(PHONE), p.worker()
+    case, door = put_in(p, resident)
+    assert resident.ask(f"/api/cases/{case}/open", {"at_door": True, "back": True})["door"] == door
+    use_door(s, door)
+    until(resident, case, "awaiting_papers")
+    resident.ask(f"/api/cases/{case}/cancel", {})
+    case, door = to_ready(p, resident, worker)
+    assert worker.ask(f"/api/work/{case}/open", {"back": True})["door"] == door
+    use_door(s, door)
+    until(worker, case, "with_staff", "work")
+    worker.ask(f"/api/work/{case}/ask", {"papers": ["户口本（原件）"], "note": "照片太模糊"})
+    assert resident.ask(f"/api/cases/{case}")["papers"] == [{"zh": "户口本", "en": "户口本", "original": True}]
+    with pytest.raises(Refused):
+        resident.ask(f"/api/cases/{case}/cancel", {})  # the office has theirs
+    assert [c["id"] for c in worker.ask("/api/work")["cases"]] == [case]
+
+
+def test_what_lies_there_is_collected_by_what_can_be_ended(stand, portal):
+    """A resident gets no grant as a QR code for it; a code that bounced at the door ends with the phone."""
+    s = stand()
+    p = portal(s)
+    resident, worker = p.resident(PHONE), p.worker()
+    case, door = to_ready(p, resident, worker)
+    with pytest.raises(Refused) as e:
+        resident.ask(f"/api/cases/{case}/slip", {"at_door": True})
+    assert e.value.code == "wrong_state"
+    code = resident.ask(f"/api/cases/{case}/code", {})["code"]
+    assert s.enter(code)["ok"]
+    wait_for(lambda: s.door(door)["open"], what="the door open")
+    s.wait_for_coils_off()
+    s.shut(door)  # within a second and a half: a bounce, the code is good again
+    s.mqtt.event("opening.closed", bounced=True)
+    assert resident.ask(f"/api/cases/{case}/revoke", {})["cabinet_told"]
+    assert not s.enter(code)["ok"]
+
+
 def test_cut_off_at_each_step(stand, portal):
     """The cabinet's uplink is cut: QR codes and the nine digits work, and all ends right when it is back."""
     s = stand()

@@ -127,7 +127,8 @@ boost::json::object provisioning(office& o, const cabinet_record& what, const br
 }
 
 std::string broker_account_command(const broker_account& broker) {
-    return fmt::format("mosquitto_passwd -b /etc/mosquitto/passwd {} '{}'", broker.username, broker.password);
+    return fmt::format("mosquitto_passwd /etc/mosquitto/passwd {}   # asks for the password: {}", broker.username,
+                       broker.password);
 }
 
 std::string broker_acl(const broker_account& broker, const std::string& cabinet) {

@@ -15,11 +15,13 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 
-constexpr std::array<std::string_view, 9> state_names{
-    "awaiting_papers", "papers_in", "submitted", "with_staff", "returning", "ready", "at_counter", "done", "cancelled"};
+constexpr std::array<std::string_view, 10> state_names{
+    "awaiting_papers", "papers_in", "submitted",  "with_staff", "asked",
+    "returning",       "ready",     "at_counter", "done",       "cancelled"};
 constexpr std::size_t note_most = 500;
 constexpr std::int64_t grace = 60 * second;  // of the cabinet, after a collection: forgot something
 constexpr int open_cases_most = 10;          // of one person
+constexpr int intakes_most = 3;              // … that lie in one cabinet at once
 
 const problem not_now{
     409, "wrong_state",
@@ -72,6 +74,10 @@ std::string_view word_of(case_step step) {
             return "ready";
         case case_step::collected:
             return "collected";
+        case case_step::withdrawn:
+            return "withdrawn";
+        case case_step::taken_back:
+            return "taken_back";
         case case_step::reclaimed:
             return "reclaimed";
         case case_step::ask:
@@ -118,14 +124,16 @@ std::optional<case_state> next(case_state state, case_step step) {
                : step == case_step::confirmed ? std::optional(submitted)
                                               : std::nullopt;
     }
-    if (state == done) {
-        return std::nullopt;
+    if (state == done) {  // handed over the counter, and a QR code that was out put them in all the same
+        return step == case_step::return_lies        ? std::optional(returning)
+               : step == case_step::return_confirmed ? std::optional(ready)
+                                                     : std::nullopt;
     }
-    const bool before_staff = state == awaiting_papers || state == papers_in || state == submitted;
-    const bool after_review = state == with_staff || state == returning || state == at_counter;
+    const bool before_staff = state == awaiting_papers || state == asked || state == papers_in || state == submitted;
+    const bool after_review = state == with_staff || state == asked || state == returning || state == at_counter;
     switch (step) {
         case case_step::papers_lie:
-            return state == awaiting_papers ? std::optional(papers_in) : std::nullopt;
+            return state == awaiting_papers || state == asked ? std::optional(papers_in) : std::nullopt;
         case case_step::confirmed:
             return before_staff ? std::optional(submitted) : std::nullopt;
         case case_step::taken:
@@ -135,13 +143,17 @@ std::optional<case_state> next(case_state state, case_step step) {
         case case_step::return_confirmed:
             return after_review ? std::optional(ready) : std::nullopt;
         case case_step::collected:
-            return done;  // whatever was thought of it: they have their papers
+            return done;            // whatever was thought of it: they have their papers
+        case case_step::withdrawn:  // whether staff have earlier ones its log knows: advance()
+            return state == papers_in || state == submitted ? std::optional(awaiting_papers) : std::nullopt;
+        case case_step::taken_back:
+            return state == returning || state == ready ? std::optional(with_staff) : std::nullopt;
         case case_step::reclaimed:
             return before_staff ? with_staff : at_counter;
         case case_step::ask:
-            return state == with_staff ? std::optional(awaiting_papers) : std::nullopt;
+            return state == with_staff ? std::optional(asked) : std::nullopt;
         case case_step::to_counter:
-            return state == with_staff ? std::optional(at_counter) : std::nullopt;
+            return state == with_staff || state == asked ? std::optional(at_counter) : std::nullopt;
         case case_step::hand_over:
             return state == at_counter ? std::optional(done) : std::nullopt;
         case case_step::cancel:
@@ -179,7 +191,7 @@ work_list worklist(office& o, const staff_account& who, const std::string& cabin
              << std::string("SELECT ") + columns + ", p.phone, " + deposit_columns +
                     " FROM cases k LEFT JOIN people p ON p.id = k.person LEFT JOIN deposits d ON d.id = k.deposit "
                     "WHERE k.state NOT IN ('done', 'cancelled', 'awaiting_papers') AND (:a = '' OR k.cabinet = :b) "
-                    "ORDER BY k.changed_at",
+                    "ORDER BY CASE WHEN k.state IN ('ready', 'at_counter', 'asked') THEN 1 ELSE 0 END, k.changed_at",
          soci::use(cabinet), soci::use(cabinet));
     for (const auto& r : rows) {
         auto c = record_of(r);
@@ -227,6 +239,12 @@ bool advance(office& o, case_record& c, case_step step, const std::string& who, 
         return false;
     }
     c.state = *to;
+    if (step == case_step::withdrawn) {
+        int taken = 0;
+        o.db.sql() << "SELECT COUNT(*) FROM case_log WHERE case_id = :c AND what = 'taken'", soci::use(c.id),
+            soci::into(taken);
+        c.state = taken > 0 ? case_state::asked : case_state::awaiting_papers;
+    }
     log(o, c.id, word_of(step), who, note);
     save(o, c);
     return true;
@@ -272,25 +290,63 @@ bool may_collect(const case_record& c, const std::string& person) {
 
 namespace {
 
-// Another case of this person whose compartment is held for it, or may be: one at a time.
-bool holds_another(office& o, const case_record& c) {
+// Another case of this person whose compartment is held for it, or may be, or was shut and not confirmed: one at a
+// time. And not more than some few in one cabinet.
+std::optional<problem> holds_another(office& o, const case_record& c) {
     int held = 0;
     const long long now = o.now();
     o.db.sql()
         << "SELECT COUNT(*) FROM deposits d JOIN cases k ON k.deposit = d.id WHERE k.person = :p AND k.id <> :c AND "
-           "d.kind = 'intake' AND (d.state = 'reserved' OR (d.state = 'asked' AND d.grant_until > :n))",
+           "d.kind = 'intake' AND (d.state IN ('reserved', 'deposited') OR (d.state = 'asked' AND d.grant_until > :n))",
         soci::use(c.person), soci::use(c.id), soci::use(now), soci::into(held);
-    return held > 0;
+    if (held > 0) {
+        return problem{
+            409, "busy",
+            "您另有一个柜门正在使用，请先完成或取消它。 Another compartment is held for you; finish or cancel "
+            "that case first."};
+    }
+    o.db.sql()
+        << "SELECT COUNT(*) FROM deposits d JOIN cases k ON k.deposit = d.id WHERE k.person = :p AND k.cabinet = "
+           ":c AND k.id <> :i AND d.kind = 'intake' AND d.state = 'confirmed'",
+        soci::use(c.person), soci::use(c.cabinet), soci::use(c.id), soci::into(held);
+    if (held >= intakes_most) {
+        return problem{
+            409, "too_many",
+            "您在这个柜子里已有三份资料，请等工作人员取走后再投。 Three papers of yours lie here already; wait "
+            "until staff have fetched one."};
+    }
+    return std::nullopt;
 }
 
 door_plan collecting(const deposit_record& d, const std::string& who) {
     return {"collect", d, object{{"dep", d.id}, {"case", d.case_id}, {"sub", who}}, 0};
 }
 
+// Whoever put papers in takes them out again. The grant's id tells the event from others: the latest few are kept.
+door_plan taking_back(office& o, deposit_record d, const std::string& who) {
+    constexpr std::size_t kept = 80;
+    auto plan = collecting(d, who);
+    const auto jti = o.safe.token(12);
+    plan.claims["jti"] = jti;
+    d.taken_back_by += " " + jti;
+    if (d.taken_back_by.size() > kept) {
+        d.taken_back_by = d.taken_back_by.substr(d.taken_back_by.find(' ', d.taken_back_by.size() - kept));
+    }
+    save(o, d);
+    return plan;
+}
+
 }  // namespace
 
 result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
     auto d = find_deposit(o, c.deposit);
+    if (wish.back) {
+        const bool own =
+            d && stored(*d) && (d->kind == "return") == wish.staff && (wish.staff || is_owner(c, wish.who));
+        const bool fits = wish.staff ? c.state == case_state::returning || c.state == case_state::ready
+                                     : c.state == case_state::papers_in || c.state == case_state::submitted;
+        return own && fits ? result<door_plan>(taking_back(o, *d, wish.who)) : not_now;
+    }
     if (d && d->kind == "return" && !wish.staff && (c.state == case_state::ready || c.state == case_state::returning)) {
         return stored(*d) ? result<door_plan>(collecting(*d, wish.who)) : not_now;
     }
@@ -300,21 +356,24 @@ result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
     if (wish.staff && d && d->kind == "intake" && stored(*d)) {
         return collecting(*d, wish.who);
     }
-    const bool resident_puts =
-        !wish.staff && (c.state == case_state::awaiting_papers || c.state == case_state::papers_in ||
-                        (c.state == case_state::submitted && d && d->state == "deposited"));
-    const bool staff_puts = wish.staff && (c.state == case_state::with_staff || c.state == case_state::returning ||
-                                           c.state == case_state::at_counter);
+    const bool resident_puts = !wish.staff && (c.state == case_state::awaiting_papers || c.state == case_state::asked ||
+                                               c.state == case_state::papers_in ||
+                                               (c.state == case_state::submitted && d && d->state == "deposited"));
+    const bool staff_puts = wish.staff && (c.state == case_state::with_staff || c.state == case_state::asked ||
+                                           c.state == case_state::returning || c.state == case_state::at_counter);
     if ((!resident_puts && !staff_puts) || (resident_puts && !is_owner(c, wish.who))) {
         return not_now;  // a delegate collects, and nothing else
     }
-    if (resident_puts && holds_another(o, c)) {
-        return problem{
-            409, "busy",
-            "您另有一个柜门正在使用，请先完成它。 Another compartment is held for you; finish that case first."};
+    if (resident_puts) {
+        if (const auto why = holds_another(o, c)) {
+            return *why;
+        }
     }
     const std::string kind = staff_puts ? "return" : "intake";
     const bool again = d && d->kind == kind && live(*d);
+    if (!again && d && may_hold(*d, o.now())) {
+        return not_now;  // the other side stands before an open door
+    }
     if (!again) {
         d = deposit_record{};
         d->id = new_deposit_id(o);
@@ -328,6 +387,7 @@ result<door_plan> plan_door(office& o, case_record& c, const door_wish& wish) {
     } else if (d->state == "asked") {
         d->size = wish.size;
         d->accessible = wish.accessible;
+        d->confirm_wanted = false;  // whatever was said before, a door is opened now
     }
     const std::int64_t before = d->grant_until_ms;
     d->grant_until_ms = std::max(before, o.now() + wish.life_s * second);
@@ -380,7 +440,7 @@ result<void> set_delegate(office& o, case_record& c, const std::string& phone) {
     const std::string before = c.delegate;
     c.delegate = phone.empty() ? "" : person_of(o, phone);
     if (c.delegate == c.person) {
-        c.delegate.clear();
+        return problem{400, "malformed", "这是您自己的手机号。 That is your own number."};
     }
     if (c.delegate == before) {
         return {};
@@ -388,8 +448,7 @@ result<void> set_delegate(office& o, case_record& c, const std::string& phone) {
     log(o, c.id, c.delegate.empty() ? "delegate_ended" : "delegate", c.person, "");
     save(o, c);
     if (!c.delegate.empty() && c.state == case_state::ready) {
-        tell(o, {"delegate/" + c.id + "/" + c.deposit, c.delegate, o.by.resident_channels, "ready_delegate",
-                 words_for(o, c), false});
+        tell(o, {latest_cause(o, c), c.delegate, o.by.resident_channels, "ready_delegate", words_for(o, c), false});
     }
     return {};
 }
@@ -415,6 +474,26 @@ result<void> review(office& o, case_record& c, const std::string& who, const std
     return {};
 }
 
+namespace {
+
+// "户口本（原件）", "deed (original)": the paper itself is wanted; else a copy will do.
+object asked_paper(const std::string& text) {
+    std::string_view name(text);
+    bool original = false;
+    for (const std::string_view mark : {"（原件）", "(原件)", "原件", "(original)"}) {
+        if (!original && name.size() > mark.size() && name.ends_with(mark)) {
+            name.remove_suffix(mark.size());
+            original = true;
+        }
+    }
+    while (name.ends_with(' ')) {
+        name.remove_suffix(1);
+    }
+    return {{"zh", name}, {"en", name}, {"original", original}};
+}
+
+}  // namespace
+
 result<void> ask_for_papers(office& o, case_record& c, const std::string& who, const std::vector<std::string>& papers,
                             const std::string& note) {
     if (papers.empty() || papers.size() > 20 || note.size() > note_most ||
@@ -427,7 +506,7 @@ result<void> ask_for_papers(office& o, case_record& c, const std::string& who, c
     array list;
     std::string named;
     for (const auto& p : papers) {
-        list.push_back(object{{"zh", p}, {"en", p}, {"original", false}});
+        list.push_back(asked_paper(p));
         named += (named.empty() ? "" : "、") + p;
     }
     c.papers = boost::json::serialize(list);
@@ -436,6 +515,7 @@ result<void> ask_for_papers(office& o, case_record& c, const std::string& who, c
     advance(o, c, case_step::ask, who, note);
     auto words = words_for(o, c);
     words["papers"] = named;
+    words["note"] = note;
     tell_resident(o, c, latest_cause(o, c), "asked", std::move(words));
     return {};
 }
@@ -458,6 +538,9 @@ result<void> to_the_counter(office& o, case_record& c, const std::string& who, c
 }
 
 result<void> handed_over(office& o, case_record& c, const std::string& who) {
+    if (return_under_way(o, c)) {
+        return not_now;
+    }
     return advance(o, c, case_step::hand_over, who) ? result<void>{} : not_now;
 }
 
@@ -470,6 +553,7 @@ object words_for(office& o, const case_record& c) {
             {"service_en", title.at("en")},
             {"cabinet", c.cabinet},
             {"place", cabinet ? cabinet->name : c.cabinet},
+            {"deposit", c.deposit},
             {"door", d ? d->compartment : 0}};
 }
 

@@ -17,10 +17,11 @@
 namespace locker::portal {
 
 enum class case_state : std::uint8_t {
-    awaiting_papers,  // of the resident: at first, or since staff asked for more
+    awaiting_papers,  // of the resident
     papers_in,        // they lie there; "documents deposited" was not tapped
     submitted,        // it was
     with_staff,       // taken out, under review
+    asked,            // more papers are wanted of the resident; the earlier ones are with staff
     returning,        // staff have put them in; not confirmed yet
     ready,            // the resident may collect
     at_counter,       // handed over the counter instead
@@ -30,16 +31,18 @@ enum class case_state : std::uint8_t {
 [[nodiscard]] std::string_view name(case_state state);
 [[nodiscard]] std::optional<case_state> case_state_from(std::string_view text);
 
-// What moves a case. The first seven are what a cabinet's events say of the case's own deposit.
+// What moves a case. The first nine are what a cabinet's events say of the case's own deposit.
 enum class case_step : std::uint8_t {
     papers_lie,
     confirmed,
     taken,  // an intake's papers, by staff
     return_lies,
     return_confirmed,
-    collected,  // a return's papers, by whom they belong to
-    reclaimed,  // overdue papers went back into the office's custody
-    ask,        // staff want more papers
+    collected,   // a return's papers, by whom they belong to
+    withdrawn,   // an intake's papers, by whoever had put them in
+    taken_back,  // a return's papers, by staff who had put them in
+    reclaimed,   // overdue papers went back into the office's custody
+    ask,         // staff want more papers
     to_counter,
     hand_over,  // over the counter: done
     cancel,
@@ -98,7 +101,8 @@ struct door_wish {
     std::string size;  // empty: as the service says
     bool accessible = false;
     bool staff = false;
-    std::string who;  // a person or "staff:4711"
+    std::string who;    // a person or "g-4711"
+    bool back = false;  // what one has put in oneself is to come out again
     std::int64_t life_s = grant_life_s;
 };
 struct door_plan {

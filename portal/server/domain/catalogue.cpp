@@ -1,10 +1,13 @@
 #include "portal/server/domain/catalogue.hpp"
 
+#include <iconv.h>
+
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cctype>
 #include <charconv>
 #include <optional>
 #include <sstream>
@@ -84,6 +87,47 @@ std::string quoted(const std::string& text) {
     }() + "\"";
 }
 
+// As it is, if it is UTF-8; else as Excel in China saves it, GB 18030.
+std::string as_utf8(std::string_view text) {
+    const auto converted = [&](const char* from) -> std::optional<std::string> {
+        const iconv_t how = ::iconv_open("UTF-8", from);
+        if (how == reinterpret_cast<iconv_t>(-1)) {
+            return std::nullopt;
+        }
+        std::string in(text);
+        std::string out(4 * in.size() + 4, '\0');
+        char* source = in.data();
+        char* target = out.data();
+        std::size_t left = in.size();
+        std::size_t space = out.size();
+        const auto done = ::iconv(how, &source, &left, &target, &space);
+        ::iconv_close(how);
+        if (done == static_cast<std::size_t>(-1)) {
+            return std::nullopt;
+        }
+        out.resize(out.size() - space);
+        return out;
+    };
+    if (auto same = converted("UTF-8")) {
+        return *same;
+    }
+    return converted("GB18030").value_or(std::string(text));
+}
+
+// A cell of a service's later row may be left empty.
+bool differs(const std::string& later, const std::string& first) {
+    return !later.empty() && later != first;
+}
+
+std::optional<bool> yes_or_no(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (text == "yes" || text == "是") {
+        return true;
+    }
+    return text.empty() || text == "no" || text == "否" ? std::optional(false) : std::nullopt;
+}
+
 }  // namespace
 
 std::variant<services, std::vector<config_error>> parse_catalogue(std::string_view toml_text) {
@@ -116,7 +160,9 @@ std::variant<services, std::vector<config_error>> parse_catalogue(std::string_vi
     return out;
 }
 
-std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::string_view text) {
+std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::string_view given) {
+    const std::string utf8 = as_utf8(given);
+    std::string_view text = utf8;
     const std::vector<std::string> header{"id", "name", "name_en", "size", "days", "paper", "paper_en", "original"};
     std::vector<config_error> errors;
     if (text.starts_with("\xEF\xBB\xBF")) {  // as spreadsheets begin a file
@@ -129,6 +175,7 @@ std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::str
     }
     std::string out;
     std::string id;
+    std::vector<std::string> service;  // the first row of this id
     while (!text.empty()) {
         const int at = line;
         const auto row = next_row(text, line);
@@ -149,10 +196,15 @@ std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::str
         if (!r[4].empty() && (error != std::errc{} || end != r[4].data() + r[4].size())) {
             errors.push_back({at, "days", fmt::format("\"{}\": a number is wanted", r[4])});
         }
-        if (!r[7].empty() && r[7] != "yes" && r[7] != "no") {
-            errors.push_back({at, "original", fmt::format("\"{}\": yes or no is wanted", r[7])});
+        const auto original = yes_or_no(r[7]);
+        if (!original) {
+            errors.push_back({at, "original", fmt::format("\"{}\": yes or no is wanted, 是 or 否", r[7])});
+        }
+        if (r[0] == id && (differs(r[1], service[1]) || differs(r[3], service[3]) || differs(r[4], service[4]))) {
+            errors.push_back({at, "id", fmt::format("\"{}\" has another name, size or days some lines above", id)});
         }
         if (r[0] != id) {
+            service = r;
             id = r[0];
             out +=
                 fmt::format("[[service]]\nid = {}\nname = {}\nname_en = {}\nsize = {}\ndays = {}\n", quoted(r[0]),
@@ -160,7 +212,7 @@ std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::str
         }
         if (!r[5].empty()) {
             out += fmt::format("[[service.paper]]\nname = {}\nname_en = {}\noriginal = {}\n", quoted(r[5]),
-                               quoted(r[6].empty() ? r[5] : r[6]), r[7] == "yes");
+                               quoted(r[6].empty() ? r[5] : r[6]), original.value_or(false));
         }
     }
     if (!errors.empty()) {
@@ -169,14 +221,18 @@ std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::str
     return out;
 }
 
+std::string listed(const std::vector<config_error>& mistakes) {
+    std::string all;
+    for (const auto& e : mistakes) {
+        all += fmt::format("{}: {}{}{}\n", e.line, e.key, e.key.empty() ? "" : ": ", e.what);
+    }
+    return all;
+}
+
 result<std::int64_t> set_catalogue(office& o, const std::string& toml_text, const std::string& who) {
     const auto parsed = parse_catalogue(toml_text);
     if (const auto* wrong = std::get_if<std::vector<config_error>>(&parsed)) {
-        std::string all;
-        for (const auto& e : *wrong) {
-            all += fmt::format("{}: {}: {}\n", e.line, e.key, e.what);
-        }
-        return problem{400, "malformed", "目录有误。 The catalogue has mistakes:\n" + all};
+        return problem{400, "malformed", "目录有误。 The catalogue has mistakes:\n" + listed(*wrong)};
     }
     const long long now = o.now();
     long long version = 0;

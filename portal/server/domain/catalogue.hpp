@@ -42,6 +42,9 @@ using services = std::vector<service>;
 // service. What it says as TOML, or every mistake with its line.
 [[nodiscard]] std::variant<std::string, std::vector<config_error>> catalogue_from_csv(std::string_view text);
 
+// One a line: "12: service[2].size: …".
+[[nodiscard]] std::string listed(const std::vector<config_error>& mistakes);
+
 // Puts one in force. Its version; errors: malformed, with every mistake's line.
 [[nodiscard]] result<std::int64_t> set_catalogue(office& o, const std::string& toml_text, const std::string& who);
 

@@ -52,6 +52,8 @@ const std::vector<std::vector<std::string_view>>& migrations() {
         {"CREATE TABLE notice_words (name TEXT PRIMARY KEY, title TEXT NOT NULL, zh TEXT NOT NULL, en TEXT NOT NULL)"},
         {"ALTER TABLE deposits ADD COLUMN grant_until BIGINT NOT NULL DEFAULT 0",
          "ALTER TABLE deposits ADD COLUMN revoke_to BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE deposits ADD COLUMN taken_back_by TEXT NOT NULL DEFAULT ''",
+         "UPDATE staff SET cabinets = '[\"*\"]' WHERE cabinets = '[]'",
          "ALTER TABLE cabinets ADD COLUMN ledger BIGINT NOT NULL DEFAULT 0",
          "ALTER TABLE cabinets ADD COLUMN head TEXT NOT NULL DEFAULT ''",
          "CREATE TABLE settings (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"},
@@ -61,6 +63,25 @@ const std::vector<std::vector<std::string_view>>& migrations() {
 // NOLINTEND(bugprone-suspicious-missing-comma)
 
 }  // namespace
+
+transaction::transaction(soci::session& sql) : sql_(sql) {
+    sql_ << (sql.get_backend_name() == "sqlite3" ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+transaction::~transaction() {
+    if (open_) {
+        try {
+            sql_ << "ROLLBACK";
+        } catch (const std::exception&) {  // it ended by itself: the disk is full, say
+            open_ = false;
+        }
+    }
+}
+
+void transaction::commit() {
+    sql_ << "COMMIT";
+    open_ = false;
+}
 
 std::int64_t schema_version() {
     return static_cast<std::int64_t>(migrations().size());

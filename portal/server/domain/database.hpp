@@ -23,7 +23,19 @@ private:
     soci::session sql_;
 };
 
-// All of it or nothing: rolled back unless it is committed.
-using transaction = soci::transaction;
+// All of it or nothing: rolled back unless it is committed. Another program beside us, the command line say, waits for
+// its turn from the beginning: who has read and then finds that it may not write would have to begin anew.
+class transaction {
+public:
+    explicit transaction(soci::session& sql);
+    ~transaction();
+    transaction(const transaction&) = delete;
+    transaction& operator=(const transaction&) = delete;
+    void commit();
+
+private:
+    soci::session& sql_;
+    bool open_ = true;
+};
 
 }  // namespace locker::portal

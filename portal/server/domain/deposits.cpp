@@ -41,6 +41,7 @@ deposit_record deposit_of_row(const soci::row& r, std::size_t from) {
     d.changed_ms = r.get<long long>(from + 12);
     d.grant_until_ms = r.get<long long>(from + 13);
     d.revoke_to = r.get<long long>(from + 14);
+    d.taken_back_by = r.get<std::string>(from + 15);
     return d;
 }
 
@@ -89,13 +90,14 @@ void save(office& o, const deposit_record& d) {
     const long long grant_until = d.grant_until_ms;
     const long long revoke_to = d.revoke_to;
     o.db.sql() << "DELETE FROM deposits WHERE id = :i", soci::use(d.id);
-    o.db.sql()
-        << "INSERT INTO deposits (id, cabinet, case_id, kind, state, compartment, size, accessible, "
-           "confirm_wanted, first_issue, latest_issue, renew, changed_at, grant_until, revoke_to) VALUES (:i, :c, :e, "
-           ":k, :s, :n, :z, :a, :w, :f, :l, :r, :t, :g, :v)",
+    o.db.sql() << "INSERT INTO deposits (id, cabinet, case_id, kind, state, compartment, size, accessible, "
+                  "confirm_wanted, first_issue, latest_issue, renew, changed_at, grant_until, revoke_to, "
+                  "taken_back_by) VALUES (:i, :c, :e, "
+                  ":k, :s, :n, :z, :a, :w, :f, :l, :r, :t, :g, :v, :b)",
         soci::use(d.id), soci::use(d.cabinet), soci::use(d.case_id), soci::use(d.kind), soci::use(d.state),
         soci::use(d.compartment), soci::use(d.size), soci::use(accessible), soci::use(wanted), soci::use(first),
-        soci::use(latest), soci::use(renew), soci::use(now), soci::use(grant_until), soci::use(revoke_to);
+        soci::use(latest), soci::use(renew), soci::use(now), soci::use(grant_until), soci::use(revoke_to),
+        soci::use(d.taken_back_by);
 }
 
 std::string new_deposit_id(const office& o) {
@@ -128,17 +130,11 @@ result<std::string> show_code(office& o, deposit_record& d, bool another) {
     return code(std::max(d.latest_issue, d.first_issue));
 }
 
-void code_spent(deposit_record& d) {
-    const bool one = d.latest_issue == d.first_issue;
-    ++d.first_issue;
-    d.renew = !one;
-}
-
 bool end_codes(office& o, deposit_record& d) {
-    if (!stored(d) || d.latest_issue < d.first_issue) {
+    if (!stored(d) || d.latest_issue < 0) {
         return false;
     }
-    d.first_issue = d.latest_issue + 1;
+    d.first_issue = std::max(d.first_issue, d.latest_issue + 1);
     d.revoke_to = d.first_issue;
     d.renew = false;
     save(o, d);

@@ -24,8 +24,9 @@ struct deposit_record {
     std::int64_t first_issue = 0;    // the cabinet accepts none below it
     std::int64_t latest_issue = -1;  // that was shown; -1: none
     std::int64_t changed_ms = 0;
-    bool renew = false;               // one of several was spent, and nobody knows which: the next is a new one
+    bool renew = false;               // what became of the one that was typed nobody knows: the next is a new one
     std::int64_t grant_until_ms = 0;  // until then a grant or a QR code that was signed for it may open its door
+    std::string taken_back_by{};      // grants, by their ids, by which whoever put the papers in takes them out again
     std::int64_t revoke_to = 0;       // the cabinet is to be told that it accepts no issue below; 0: it was
 };
 
@@ -37,7 +38,7 @@ struct deposit_record {
 // A row's columns of `FROM deposits d`, and what they say from this one on.
 inline constexpr const char* deposit_columns =
     "d.id, d.cabinet, d.case_id, d.kind, d.state, d.compartment, d.size, d.accessible, d.confirm_wanted, "
-    "d.first_issue, d.latest_issue, d.renew, d.changed_at, d.grant_until, d.revoke_to";
+    "d.first_issue, d.latest_issue, d.renew, d.changed_at, d.grant_until, d.revoke_to, d.taken_back_by";
 [[nodiscard]] deposit_record deposit_of_row(const soci::row& r, std::size_t from = 0);
 
 [[nodiscard]] std::optional<deposit_record> find_deposit(office& o, const std::string& id);
@@ -50,11 +51,8 @@ void save(office& o, const deposit_record& d);
 // that cabinet would accept. The deposit is saved. Errors: wrong_state (nothing is stored).
 [[nodiscard]] result<std::string> show_code(office& o, deposit_record& d, bool another = false);
 
-// A code opened its door: which issue it was, nobody said.
-void code_spent(deposit_record& d);
-
 // Every code that was shown so far is worth nothing any more: here at once, at the cabinet as soon as it hears of it.
-// False: none was shown. The deposit is saved.
+// False: none was ever shown. The deposit is saved.
 bool end_codes(office& o, deposit_record& d);
 // The cabinet has heard: no issue below `issue_min` is good there.
 void codes_ended(office& o, deposit_record& d, std::int64_t issue_min);

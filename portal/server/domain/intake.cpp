@@ -92,6 +92,14 @@ struct effect {
     std::optional<case_step> step;  // of its case
 };
 
+// Whoever put the papers in has taken them out again.
+bool taken_back(const cabinet_event& e, const deposit_record& d) {
+    constexpr std::string_view by_grant = "grant:";
+    const auto by = text(e.data, "by");
+    return by.starts_with(by_grant) &&
+           (d.taken_back_by + " ").find(" " + by.substr(by_grant.size()) + " ") != std::string::npos;
+}
+
 std::optional<effect> effect_of(const cabinet_event& e, const deposit_record& d) {
     const bool back = d.kind == "return";
     const auto& t = e.type;
@@ -104,6 +112,9 @@ std::optional<effect> effect_of(const cabinet_event& e, const deposit_record& d)
     if (t == "deposit.confirmed") {
         return effect{"confirmed", back ? case_step::return_confirmed : case_step::confirmed};
     }
+    if (t == "deposit.retrieved" && taken_back(e, d)) {
+        return effect{"retrieved", back ? case_step::taken_back : case_step::withdrawn};
+    }
     if (t == "deposit.retrieved") {
         return effect{"retrieved", back ? case_step::collected : case_step::taken};
     }
@@ -113,7 +124,8 @@ std::optional<effect> effect_of(const cabinet_event& e, const deposit_record& d)
     if (t == "deposit.cancelled" || t == "deposit.expired") {
         return effect{t == "deposit.expired" ? "expired" : "cancelled", std::nullopt};
     }
-    if (t == "deposit.moved" || t == "deposit.overdue" || t == "deposit.reminder" || t == "opening.opened") {
+    if (t == "deposit.moved" || t == "deposit.overdue" || t == "deposit.reminder" || t == "opening.unknown" ||
+        t == "opening.interrupted") {
         return effect{nullptr, std::nullopt};
     }
     return std::nullopt;
@@ -138,8 +150,7 @@ void apply_to_case(office& o, const ledger_event& e, const deposit_record& d, co
         o.changed("case/" + c->id);
         return;
     }
-    if (c->overdue &&
-        (*what.step == case_step::collected || *what.step == case_step::taken || *what.step == case_step::reclaimed)) {
+    if (c->overdue && (what.state == std::string_view("retrieved") || *what.step == case_step::reclaimed)) {
         c->overdue = false;
         save(o, *c);
     }
@@ -161,8 +172,8 @@ void apply(office& o, const ledger_event& e) {
             if (const int door = number(e.data, "compartment"); door > 0) {
                 d->compartment = door;
             }
-            if (e.type == "opening.opened" && text(e.data, "by") == "code" && text(e.data, "purpose") == "collect") {
-                code_spent(*d);
+            if (e.type.starts_with("opening.") && text(e.data, "by") == "code") {
+                d->renew = true;  // whether the cabinet called it spent nobody knows
             }
             save(o, *d);
             apply_to_case(o, e, *d, *what);
@@ -208,7 +219,9 @@ std::optional<cabinet_event> parse_event(const std::string& cabinet, const boost
     return e;
 }
 
-taken_in take_in(office& o, const cabinet_event& e) {
+namespace {
+
+taken_in take_one(office& o, const cabinet_event& e) {
     const auto cabinet = find_cabinet(o, e.cabinet);
     if (!cabinet) {
         return taken_in::unknown;
@@ -222,14 +235,30 @@ taken_in take_in(office& o, const cabinet_event& e) {
     if (e.sequence > cabinet->sequence + 1) {
         return taken_in::gap;
     }
-    transaction t(o.db.sql());
     const auto sequence = static_cast<long long>(e.sequence);
     o.db.sql() << "UPDATE cabinets SET sequence = :s, head = :h WHERE id = :i", soci::use(sequence), soci::use(e.head),
         soci::use(e.cabinet);
     apply(o, {e, cabinet->ledger});
-    t.commit();
     o.changed("cabinet/" + e.cabinet);
     return taken_in::now;
+}
+
+}  // namespace
+
+taken_in take_in(office& o, const std::vector<cabinet_event>& events) {
+    auto all = taken_in::before;
+    transaction t(o.db.sql());
+    for (const auto& e : events) {
+        const auto one = take_one(o, e);
+        if (one != taken_in::before) {
+            all = one;
+        }
+        if (one != taken_in::before && one != taken_in::now) {
+            break;
+        }
+    }
+    t.commit();
+    return all;
 }
 
 }  // namespace locker::portal

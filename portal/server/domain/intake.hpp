@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "portal/server/domain/office.hpp"
 
@@ -29,6 +30,8 @@ enum class taken_in : std::uint8_t {
     other,    // the one that was taken in by this number had another hash: the cabinet has another ledger now
     unknown,  // no cabinet of ours
 };
-[[nodiscard]] taken_in take_in(office& o, const cabinet_event& e);
+// Some of one cabinet, in their order, in one transaction. The result is that of the first that is `other` or `gap`,
+// which ends it; `now` if any was new. Those before it stay taken in.
+[[nodiscard]] taken_in take_in(office& o, const std::vector<cabinet_event>& events);
 
 }  // namespace locker::portal

@@ -87,8 +87,15 @@ result<void> set_notice_words(office& o, const std::string& name, const notice_t
     }
     auto known = parameters_of(shipped->second.zh);
     known.merge(parameters_of(shipped->second.en));
-    for (const auto& text : {words.zh, words.en}) {
-        for (const auto& p : parameters_of(text)) {
+    for (const auto& [text, before] : {std::pair{words.zh, shipped->second.zh}, {words.en, shipped->second.en}}) {
+        const auto has = parameters_of(text);
+        for (const auto& p : parameters_of(before)) {
+            if ((p == "code" || p == "door") && has.count(p) == 0) {
+                return problem{400, "malformed",
+                               fmt::format("模板必须含 {{{0}}}。 This template must have {{{0}}}.", p)};
+            }
+        }
+        for (const auto& p : has) {
             if (known.count(p) == 0) {
                 return problem{400, "malformed",
                                fmt::format("模板没有参数 {{{0}}}。 This template knows no parameter {{{0}}}.", p)};
@@ -104,27 +111,29 @@ result<void> set_notice_words(office& o, const std::string& name, const notice_t
 const templates& notice_templates() {
     static const templates all{
         {"sign_in",
-         {"验证码", "验证码 {code}，5 分钟内有效，请勿告诉他人。",
+         {"验证码 Sign-in code", "验证码 {code}，5 分钟内有效，请勿告诉他人。",
           "Your code is {code}, good for 5 minutes. Tell nobody."}},
         {"ready",
-         {"可以取件", "您办理的“{service}”已办好，资料在 {place} {door} 号柜，随时可取。",
+         {"可以取件 Ready to collect", "您办理的“{service}”已办好，资料在 {place} {door} 号柜，随时可取。",
           "\"{service_en}\" is done. Your papers lie behind door {door} at {place}."}},
         {"ready_delegate",
-         {"可以取件", "有人请您代取“{service}”的资料：{place} {door} 号柜。用本手机号登录即可取件。",
+         {"可以取件 Ready to collect", "有人请您代取“{service}”的资料：{place} {door} 号柜。用本手机号登录即可取件。",
           "Somebody asks you to collect papers for them: door {door} at {place}. Sign in with this number."}},
         {"asked",
-         {"请补充资料", "您办理的“{service}”需要补充：{papers}。", "\"{service_en}\" needs more papers: {papers}."}},
+         {"请补充资料 More papers", "您办理的“{service}”需要补充：{papers}。{note}",
+          "\"{service_en}\" needs more papers: {papers}. {note}"}},
         {"counter",
-         {"请到窗口办理", "您办理的“{service}”请到服务窗口领取。{note}",
+         {"请到窗口办理 At the counter", "您办理的“{service}”请到服务窗口领取。{note}",
           "Please come to the counter for \"{service_en}\". {note}"}},
         {"overdue",
-         {"请尽快取件", "您的资料仍在 {place} {door} 号柜，请尽快取走。",
+         {"请尽快取件 Please collect", "您的资料仍在 {place} {door} 号柜，请尽快取走。",
           "Your papers still lie behind door {door} at {place}. Please collect them."}},
         {"new_case",
-         {"新的投递", "{place} {door} 号柜有新资料：“{service}”。",
+         {"新的投递 New papers", "{place} {door} 号柜有新资料：“{service}”。",
           "New papers at {place}, door {door}: \"{service_en}\"."}},
         {"trouble",
-         {"柜门需查看", "{place} {door} 号柜需要到场查看：{what}。", "Door {door} at {place} wants a look: {what}."}}};
+         {"柜门需查看 A door wants a look", "{place} {door} 号柜需要到场查看：{what}。",
+          "Door {door} at {place} wants a look: {what}."}}};
     return all;
 }
 
@@ -135,6 +144,22 @@ std::int64_t after_quiet_hours(const rules& by, std::int64_t ms) {
     const bool quiet = from <= to ? local >= from && local < to : local >= from || local < to;
     return quiet ? ms + (to - local + day) % day : ms;
 }
+
+namespace {
+
+// Never one that was given before, also not of a notice that is gone: gateways know notices by it.
+long long next_id(office& o) {
+    long long last = 0;
+    long long id = 0;
+    o.db.sql() << "SELECT COALESCE(MAX(id), 0) FROM notices", soci::into(last);
+    o.db.sql() << "SELECT COALESCE(MAX(value), 0) FROM settings WHERE name = 'notices'", soci::into(id);
+    id = std::max(id, last) + 1;
+    o.db.sql() << "DELETE FROM settings WHERE name = 'notices'";
+    o.db.sql() << "INSERT INTO settings (name, value) VALUES ('notices', :v)", soci::use(id);
+    return id;
+}
+
+}  // namespace
 
 void tell(office& o, const to_tell& what) {
     for (const auto& channel : what.channels) {
@@ -148,11 +173,11 @@ void tell(office& o, const to_tell& what) {
         const long long now = o.now();
         const std::string state = channel == "inbox" ? "sent" : "waiting";  // it lies there already
         const long long due = what.urgent ? now : after_quiet_hours(o.by, now);
+        const long long id = next_id(o);
         o.db.sql() << "INSERT INTO notices (id, cause, recipient, channel, template, content, state, attempts, due_at, "
-                      "created_at, settled_at) SELECT COALESCE(MAX(id), 0) + 1, :c, :r, :h, :t, :n, :s, 0, :d, :w, "
-                      "0 FROM notices",
-            soci::use(what.cause), soci::use(what.recipient), soci::use(channel), soci::use(what.template_name),
-            soci::use(content), soci::use(state), soci::use(due), soci::use(now);
+                      "created_at, settled_at) VALUES (:i, :c, :r, :h, :t, :n, :s, 0, :d, :w, 0)",
+            soci::use(id), soci::use(what.cause), soci::use(what.recipient), soci::use(channel),
+            soci::use(what.template_name), soci::use(content), soci::use(state), soci::use(due), soci::use(now);
         o.changed("notices/" + channel);
         o.changed("inbox/" + what.recipient);
     }
@@ -160,40 +185,30 @@ void tell(office& o, const to_tell& what) {
 
 namespace {
 
-// What waited for the morning, or for a gateway, and is true no more: collected meanwhile, or somebody else's errand.
-void drop_moot(office& o, const std::string& channel, long long now) {
-    const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns +
-                                   " FROM notices WHERE state = 'waiting' AND channel = :c AND due_at <= :n AND "
-                                   "template IN ('ready', 'ready_delegate', 'overdue')",
-         soci::use(channel), soci::use(now));
-    std::vector<std::int64_t> moot;
-    for (const auto& r : rows) {
-        const auto n = notice_of(o, r);
-        const auto* about = n.parameters.if_contains("case");
-        if (about == nullptr || !about->is_string()) {
-            continue;
-        }
-        const std::string id(about->get_string());
-        std::string state;
-        std::string person;
-        std::string delegate;
-        o.db.sql() << "SELECT state, person, delegate FROM cases WHERE id = :i", soci::use(id), soci::into(state),
-            soci::into(person), soci::into(delegate);
-        if (!o.db.sql().got_data() || state != "ready" || (n.recipient != person && n.recipient != delegate)) {
-            moot.push_back(n.id);
-        }
+// What waited for the morning, or for a gateway, and is true no more: the papers lie there no longer, or they are
+// somebody else's errand.
+bool moot(office& o, const notice& n) {
+    if (n.template_name != "ready" && n.template_name != "ready_delegate" && n.template_name != "overdue") {
+        return false;
     }
-    for (const long long id : moot) {
-        o.db.sql() << "UPDATE notices SET state = 'moot', settled_at = :n WHERE id = :i", soci::use(now), soci::use(id);
+    const auto* about = n.parameters.if_contains("case");
+    const auto* deposit = n.parameters.if_contains("deposit");
+    if (about == nullptr || !about->is_string() || deposit == nullptr || !deposit->is_string()) {
+        return false;
     }
+    const std::string id(about->get_string());
+    const std::string lying(deposit->get_string());
+    int so = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM cases k JOIN deposits d ON d.case_id = k.id WHERE k.id = :i AND d.id = :d AND "
+                  "d.state IN ('deposited', 'confirmed') AND (k.person = :p OR k.delegate = :q)",
+        soci::use(id), soci::use(lying), soci::use(n.recipient), soci::use(n.recipient), soci::into(so);
+    return so == 0;
 }
 
 }  // namespace
 
 std::optional<notice> next_notice(office& o, const std::string& channel) {
     const long long now = o.now();
-    drop_moot(o, channel, now);
     const long long too_old = now - sign_in_lives;  // a code that is worth nothing any more
     o.db.sql()
         << "UPDATE notices SET state = 'failed' WHERE state = 'waiting' AND template = 'sign_in' AND created_at < :t",
@@ -210,6 +225,16 @@ std::optional<notice> next_notice(office& o, const std::string& channel) {
         return notice_of(o, r);
     }
     return std::nullopt;
+}
+
+bool drop_if_moot(office& o, const notice& n) {
+    if (!moot(o, n)) {
+        return false;
+    }
+    const long long now = o.now();
+    const long long id = n.id;
+    o.db.sql() << "UPDATE notices SET state = 'moot', settled_at = :n WHERE id = :i", soci::use(now), soci::use(id);
+    return true;
 }
 
 std::int64_t next_due(office& o, const std::string& channel) {
@@ -230,7 +255,7 @@ void settled(office& o, const notice& n, delivery how) {
             soci::use(id);
         return;
     }
-    const std::string state = how == delivery::taken ? "sent" : "failed";
+    const std::string state = how == delivery::taken ? "sent" : how == delivery::unfit ? "unfit" : "failed";
     o.db.sql() << "UPDATE notices SET attempts = attempts + 1, state = :s, settled_at = :n WHERE id = :i",
         soci::use(state), soci::use(now), soci::use(id);
     if (n.template_name == "sign_in" && how == delivery::taken &&

@@ -54,11 +54,13 @@ void tell(office& o, const to_tell& what);
 // The oldest that waits for this channel and is due. One that has to be tried again goes before later ones to the same
 // person.
 [[nodiscard]] std::optional<notice> next_notice(office& o, const std::string& channel);
+// True: it waited, and what it says is true no more; it is not sent.
+[[nodiscard]] bool drop_if_moot(office& o, const notice& n);
 // When to look again: INT64_MAX: nothing waits.
 [[nodiscard]] std::int64_t next_due(office& o, const std::string& channel);
 
-// `refused`: the channel says that it will never take it.
-enum class delivery : std::uint8_t { taken, refused, later };
+// `refused`: the channel says that it will never take it. `unfit`: it has no template for it, or they have no phone.
+enum class delivery : std::uint8_t { taken, refused, later, unfit };
 void settled(office& o, const notice& n, delivery how);
 
 // Those that no channel took, newest first, at most so many; and one of them told again, from its first try on.

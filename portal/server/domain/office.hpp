@@ -18,7 +18,8 @@ struct rules {
     std::int64_t staff_longest_ms = 12 * hour;  // … who sign in at least once a shift
     std::int64_t keep_cases_ms = 180 * day;     // after a case has ended, then it is purged
     std::int64_t keep_audit_ms = 400 * day;
-    std::int64_t unconfirmed_ms = 30 * minute;  // papers that lie there without a word
+    std::int64_t unconfirmed_ms = 30 * minute;     // papers that lie there without a word
+    std::vector<std::string> country_codes{"86"};  // of phone numbers that messages are sent to: each costs
     int codes_of_address = 60;         // sign-in codes an hour; a phone company puts many phones behind one address
     int requests_of_address = 50;      // a second, with 300 at once
     std::string quiet_from = "22:00";  // local time; no notice that can wait

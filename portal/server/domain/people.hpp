@@ -12,6 +12,9 @@ namespace locker::portal {
 // "138 0013 8000", "+86138…", "+49…" → E.164; nothing: it is no phone number.
 [[nodiscard]] std::optional<std::string> phone_number(std::string_view text);
 
+// Whether messages are sent there.
+[[nodiscard]] bool is_served(const rules& by, std::string_view phone);
+
 // "138****8000": as pages show it.
 [[nodiscard]] std::string masked(std::string_view phone);
 

@@ -49,11 +49,11 @@ std::int64_t purge(office& o) {
     const long long audit_before = o.now() - keep.audit_days * day;
     std::int64_t gone = 0;
     std::vector<std::string> old(500);
-    // Ended, or begun and left: no papers of theirs lie anywhere.
+    // Ended, or begun and left: no papers of theirs were ever behind a door.
     sql << "SELECT id FROM cases WHERE (state IN ('done', 'cancelled') OR (state = 'awaiting_papers' AND NOT EXISTS "
-           "(SELECT 1 FROM deposits d WHERE d.case_id = cases.id AND d.state IN ('reserved', 'deposited', "
-           "'confirmed')))) AND changed_at < :t",
-        soci::use(cases_before), soci::into(old);
+           "(SELECT 1 FROM deposits d WHERE d.case_id = cases.id AND (d.state IN ('reserved', 'deposited', "
+           "'confirmed') OR (d.state = 'asked' AND d.grant_until > :g))))) AND changed_at < :t",
+        soci::use(cases_before), soci::use(cases_before), soci::into(old);
     for (const auto& id : old) {
         sql << "DELETE FROM case_log WHERE case_id = :c", soci::use(id);
         sql << "DELETE FROM deposits WHERE case_id = :c", soci::use(id);

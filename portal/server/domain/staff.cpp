@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "portal/server/domain/cabinets.hpp"
 #include "protocol/code.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/staff.hpp"
@@ -55,12 +56,17 @@ staff_account account_of(office& o, const soci::row& r) {
     return out;
 }
 
-result<void> check_account(const staff_account& who) {
+result<void> check_account(office& o, const staff_account& who) {
     if (!is_staff_number(who.number)) {
         return problem{400, "malformed", "工号应为 4 至 6 位数字。 A staff number has 4 to 6 digits."};
     }
     if (who.name.empty() || who.name.size() > 60) {
         return problem{400, "malformed", "请填写姓名。 A name is wanted, at most 60 bytes."};
+    }
+    for (const auto& id : who.cabinets) {
+        if (id != every_cabinet && !find_cabinet(o, id)) {
+            return problem{400, "malformed", fmt::format("没有柜子 {0}。 There is no cabinet {0}.", id)};
+        }
     }
     if (who.role != "worker" && who.role != "admin") {
         return problem{400, "malformed", "role: worker 或 admin。 role: worker or admin is wanted."};
@@ -71,7 +77,7 @@ result<void> check_account(const staff_account& who) {
 }  // namespace
 
 result<std::string> add_staff(office& o, const new_staff& who) {
-    if (auto good = check_account(who.account); !good) {
+    if (auto good = check_account(o, who.account); !good) {
         return good.error();
     }
     if (find_staff(o, who.account.number)) {
@@ -96,7 +102,7 @@ result<std::string> add_staff(office& o, const new_staff& who) {
 }
 
 result<void> change_staff(office& o, const staff_account& who) {
-    if (auto good = check_account(who); !good) {
+    if (auto good = check_account(o, who); !good) {
         return good;
     }
     const auto before = find_staff(o, who.number);
@@ -178,8 +184,8 @@ bool check_totp(office& o, const std::string& number, const std::string& code) {
 }
 
 bool may_work_at(const staff_account& who, const std::string& cabinet) {
-    return who.active &&
-           (who.cabinets.empty() || std::find(who.cabinets.begin(), who.cabinets.end(), cabinet) != who.cabinets.end());
+    return who.active && std::any_of(who.cabinets.begin(), who.cabinets.end(),
+                                     [&](const auto& id) { return id == every_cabinet || id == cabinet; });
 }
 
 std::optional<roster> roster_to_send(office& o, const std::string& cabinet) {

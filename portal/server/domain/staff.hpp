@@ -11,11 +11,13 @@
 
 namespace locker::portal {
 
+inline constexpr const char* every_cabinet = "*";
+
 struct staff_account {
     std::string number;  // 4 to 6 digits
     std::string name;
     std::string role;                   // worker | admin
-    std::vector<std::string> cabinets;  // empty: all
+    std::vector<std::string> cabinets;  // by their ids; every_cabinet: all, those to come among them
     bool active = true;
 };
 

@@ -24,6 +24,7 @@ struct http_request {
     std::string host;
     std::string origin;
     std::string content_type;
+    bool background = false;  // the page asks by itself, nobody has touched it
     std::string csrf;
     std::map<std::string, std::string, std::less<>> cookies;
     bool gzip = false;

@@ -169,12 +169,13 @@ boost::asio::awaitable<http_response> router::handle(const http_request& r) {
 router::begun router::begin_session(const std::string& role, const std::string& subject) {
     const auto token = desk_.safe.token(token_bytes);
     const std::string value = desk_.safe.index("session", token);
-    const std::string csrf = desk_.safe.token(token_bytes);
+    const std::string csrf = desk_.safe.index("csrf", token);  // like the token itself it is stored nowhere
+    const std::string none;
     const long long now = desk_.now();
     desk_.db.sql()
         << "INSERT INTO sessions (token, role, subject, csrf, created_at, seen_at) VALUES (:t, :r, :s, :c, :n, "
            ":m)",
-        soci::use(value), soci::use(role), soci::use(subject), soci::use(csrf), soci::use(now), soci::use(now);
+        soci::use(value), soci::use(role), soci::use(subject), soci::use(none), soci::use(now), soci::use(now);
     const std::int64_t life = role == "resident" ? desk_.by.session_idle_ms : desk_.by.staff_longest_ms;
     const bool secure = origin_.starts_with("https://");
     return {fmt::format("locker_{}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}", role, token, life / 1000,
@@ -211,12 +212,12 @@ std::optional<router::session> router::find_session(const http_request& r, const
     session out;
     long long created = 0;
     long long seen = 0;
-    desk_.db.sql() << "SELECT subject, csrf, created_at, seen_at FROM sessions WHERE token = :t AND role = :r",
-        soci::use(value), soci::use(role), soci::into(out.subject), soci::into(out.csrf), soci::into(created),
-        soci::into(seen);
+    desk_.db.sql() << "SELECT subject, created_at, seen_at FROM sessions WHERE token = :t AND role = :r",
+        soci::use(value), soci::use(role), soci::into(out.subject), soci::into(created), soci::into(seen);
     if (!desk_.db.sql().got_data()) {
         return std::nullopt;
     }
+    out.csrf = desk_.safe.index("csrf", cookie->second);
     const long long now = desk_.now();
     const bool resident = role == "resident";
     const std::int64_t idle = resident ? desk_.by.session_idle_ms : desk_.by.staff_idle_ms;
@@ -224,7 +225,7 @@ std::optional<router::session> router::find_session(const http_request& r, const
         desk_.db.sql() << "DELETE FROM sessions WHERE token = :t", soci::use(value);
         return std::nullopt;
     }
-    if (now - seen > minute) {  // not a write for every request
+    if (now - seen > minute && !r.background) {  // not a write for every request; a page that looks by itself is no use
         desk_.db.sql() << "UPDATE sessions SET seen_at = :n WHERE token = :t", soci::use(now), soci::use(value);
     }
     return out;

@@ -11,7 +11,7 @@ export interface Entry { at: string; what: string; by: string; note: string }
 export interface Case {
   id: string; cabinet: string; service: string; title: Words; papers: Paper[]; state: string; note: string; overdue: boolean;
   delegated: boolean; created: string; changed: string; deposit: Deposit | null; history?: Entry[]; online: boolean; owner?: boolean;
-  place?: string; help?: string; phone?: string; unconfirmed?: boolean;
+  place?: string; help?: string; phone?: string; unconfirmed?: boolean; size?: string;
 }
 export interface Notice { title: string; text: string; at: string }
 
@@ -40,7 +40,10 @@ async function ask(path: string, init?: RequestInit): Promise<Response> {
   }
 }
 
-export async function get<T>(path: string): Promise<T> { return answer<T>(await ask(path)); }
+// `background`: the page looks by itself; nobody has touched it, and a session does not live longer by it.
+export async function get<T>(path: string, background = false): Promise<T> {
+  return answer<T>(await ask(path, background ? { headers: { "X-Background": "1" } } : undefined));
+}
 
 export async function post<T>(path: string, body: object = {}): Promise<T> {
   return answer<T>(await ask(path, {

@@ -1,8 +1,8 @@
 // One case, as its resident sees it: what is to be done now comes first.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { post, Refusal, type Case } from "./api";
-import { Field, Heading, plain, Qr, Trouble, useDeed, useForAWhile, useLanguage, useWords, when } from "./ui";
-import { entries, states, type Word } from "./words";
+import { Field, Heading, History, Papers, plain, Qr, Size, Trouble, useDeed, useForAWhile, useWords } from "./ui";
+import { states, type Word } from "./words";
 
 interface Opened { door: number | null; case: Case }
 
@@ -20,10 +20,10 @@ function BigDoor({ c }: { c: Case }) {
 }
 
 // Opens the right door: over the network, or by a QR code where there is none.
-function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) => void; label: Word; choose: boolean }) {
+function OpenDoor({ c, changed, label, choose, slips, quiet }: { c: Case; changed: (c: Case) => void; label: Word; choose?: boolean; slips?: boolean; quiet?: boolean }) {
   const t = useWords();
   const [there, setThere] = useState(false);
-  const [size, setSize] = useState("");
+  const [size, setSize] = useState(c.size ?? "");
   const [accessible, setAccessible] = useState(false);
   const [slip, setSlip] = useForAWhile<{ qr: string; seconds: number }>();
   const deed = useDeed();
@@ -39,31 +39,26 @@ function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) =
   const show = () => deed.run(async () => { setSlip(await post(`/api/cases/${c.id}/slip`, wish)); });
   return (
     <div>
-      {choose && <fieldset>
-        <legend>{t("size")}</legend>
-        {(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => setSize(s)} />{t(s)}</label>)}
+      {choose && <Size size={size} choose={setSize}>
         <label class="choice"><input type="checkbox" checked={accessible} onChange={(e) => setAccessible((e.target as HTMLInputElement).checked)} />{t("accessible")}</label>
-      </fieldset>}
+      </Size>}
       <label class="choice"><input type="checkbox" checked={there} onChange={(e) => setThere((e.target as HTMLInputElement).checked)} />{t("atDoor")}</label>
       {c.online
-        ? <button type="button" disabled={!there || deed.busy} onClick={() => void open()}>{t(deed.busy ? "opening" : label)}</button>
+        ? <button type="button" class={quiet ? "plain" : ""} disabled={!there || deed.busy} onClick={() => void open()}>{t(deed.busy ? "opening" : label)}</button>
         : <p class="notice" role="status">{t("offline")}</p>}
       <Trouble what={deed.trouble} />
-      {(!c.online || deed.trouble !== null) && <button type="button" class="plain" disabled={!there || deed.busy} onClick={() => void show()}>{t("slip")}</button>}
+      {slips && (!c.online || deed.trouble !== null) && <button type="button" class="plain" disabled={!there || deed.busy} onClick={() => void show()}>{t("slip")}</button>}
       {slip && <div class="card"><p>{t("slipHint", { n: Math.round(slip.seconds / 60) })}</p><Qr svg={slip.qr} alt={t("slip")} /></div>}
     </div>
   );
 }
 
-function Papers({ c }: { c: Case }) {
+// Nothing was put in after all, or it is wanted back: before staff have fetched it.
+function TakeBack({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const t = useWords();
-  if (c.papers.length === 0) return null;
-  return (
-    <fieldset>
-      <legend>{t("papers")}</legend>
-      {c.papers.map((p) => <label class="choice" key={p.zh}><input type="checkbox" />{t(p)}<span class="tag">{t(p.original ? "original" : "copy")}</span></label>)}
-    </fieldset>
-  );
+  const deed = useDeed();
+  const take = () => deed.run(async () => { changed((await post<Opened>(`/api/cases/${c.id}/open`, { at_door: true, back: true })).case); });
+  return <div><button type="button" class="plain" disabled={deed.busy || !c.online} onClick={() => void take()}>{t("takeBack")}</button><Trouble what={deed.trouble} /></div>;
 }
 
 function PutIn({ c, changed }: { c: Case; changed: (c: Case) => void }) {
@@ -76,16 +71,18 @@ function PutIn({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const cancel = () => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/cancel`)); });
   return (
     <section>
-      {!begun && <Papers c={c} />}
+      {c.state === "asked" && <p class="hint">{t("staffHold")}</p>}
+      {!begun && <Papers list={c.papers} check />}
       {begun && <BigDoor c={c} />}
       {begun && !d.said_deposited && <div class="card">
         <p>{t("depositedHint")}</p>
         <button type="button" disabled={deed.busy || d.door_state === "open"} onClick={() => void confirm()}>{t("deposited")}</button>
       </div>}
-      {begun && d.said_deposited && <p class="notice" role="status">{t("depositedWaits")}</p>}
-      <OpenDoor c={c} changed={changed} choose={!begun} label={begun ? (d.state === "deposited" ? "openAgain" : "notOpen") : "open"} />
+      {begun && d.said_deposited && <p class="notice" role="status">{t(c.online ? "depositedSoon" : "depositedWaits")}</p>}
+      <OpenDoor c={c} changed={changed} choose={!begun} slips quiet={begun && d.door_state === "open"} label={begun ? (d.state === "deposited" ? "openAgain" : "notOpen") : "open"} />
+      {c.state === "papers_in" && <TakeBack c={c} changed={changed} />}
       <Trouble what={deed.trouble} />
-      {!begun && <button type="button" class="plain" disabled={deed.busy} onClick={() => void cancel()}>{t("cancel")}</button>}
+      {!begun && c.state === "awaiting_papers" && <button type="button" class="plain" disabled={deed.busy} onClick={() => void cancel()}>{t("cancel")}</button>}
     </section>
   );
 }
@@ -96,17 +93,18 @@ function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const [phone, setPhone] = useState("");
   const [said, setSaid] = useState<Word | null>(null);
   const deed = useDeed();
+  const naming = useDeed();
   const show = (another: boolean) => deed.run(async () => { setCode(await post(`/api/cases/${c.id}/code`, { another })); });
   const revoke = () => deed.run(async () => {
     const said = await post<{ cabinet_told: boolean }>(`/api/cases/${c.id}/revoke`);
     setCode(null);
     setSaid(said.cabinet_told ? "revoked" : "revokedHere");
   });
-  const delegate = (to: string) => deed.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/delegate`, { phone: to })); setPhone(""); });
+  const delegate = (to: string) => naming.run(async () => { changed(await post<Case>(`/api/cases/${c.id}/delegate`, { phone: to })); setPhone(""); });
   return (
     <section>
       <BigDoor c={c} />
-      <OpenDoor c={c} changed={changed} choose={false} label="open" />
+      <OpenDoor c={c} changed={changed} label="open" />
       <div class="card">
         <h2>{t("getCode")}</h2>
         {code
@@ -121,29 +119,42 @@ function Collect({ c, changed }: { c: Case; changed: (c: Case) => void }) {
       {c.owner && <form class="card" onSubmit={(e) => { e.preventDefault(); void delegate(phone); }}>
         <h2>{t("delegate")}</h2>
         {c.delegated
-          ? <><p role="status">{t("delegated")}</p><button type="button" class="plain" disabled={deed.busy} onClick={() => void delegate("")}>{t("undelegate")}</button></>
-          : <><Field label={t("phone")} hint={t("delegateHint")} value={phone} onValue={(v) => setPhone(plain(v))} type="tel" inputMode="tel" maxLength={20} /><button disabled={deed.busy || phone.length < 8}>{t("save")}</button></>}
+          ? <><p role="status">{t("delegated")}</p><button type="button" class="plain" disabled={naming.busy} onClick={() => void delegate("")}>{t("undelegate")}</button></>
+          : <><Field label={t("phone")} hint={t("delegateHint")} value={phone} onValue={(v) => setPhone(plain(v))} type="tel" inputMode="tel" maxLength={20} /><button disabled={naming.busy || phone.length < 8}>{t("save")}</button></>}
+        <Trouble what={naming.trouble} />
       </form>}
     </section>
   );
 }
 
+// For a minute from when this page has seen it become so: the cabinet opens again so long. Its own clock, not two.
+function useJustNow(so: boolean): boolean {
+  const before = useRef(so);
+  const [now, setNow] = useState(false);
+  useEffect(() => {
+    if (!so || before.current) { before.current = so; return undefined; }
+    before.current = true;
+    setNow(true);
+    const timer = setTimeout(() => setNow(false), 55000);
+    return () => clearTimeout(timer);
+  }, [so]);
+  return now;
+}
+
 export function CasePage({ c, changed }: { c: Case; changed: (c: Case) => void }) {
   const t = useWords();
-  const language = useLanguage();
-  const justTaken = c.state === "done" && Date.now() - Date.parse(c.changed) < 60000;
+  const justTaken = useJustNow(c.state === "done");
   return (
     <>
       <Heading>{t(c.title)}</Heading>
       <p class="hint">{c.place}</p>
       <p class={c.state === "ready" || c.state === "done" ? "state good" : "state"} role="status">{t(states[c.state] ?? c.title)}</p>
       {c.note && <p class="notice"><span class="label">{t("note")}</span> {c.note}</p>}
-      {(c.state === "awaiting_papers" || c.state === "papers_in") && c.owner && <PutIn c={c} changed={changed} />}
+      {(c.state === "awaiting_papers" || c.state === "asked" || c.state === "papers_in") && c.owner && <PutIn c={c} changed={changed} />}
+      {c.state === "submitted" && c.owner && c.deposit && ["deposited", "confirmed"].includes(c.deposit.state) && <TakeBack c={c} changed={changed} />}
       {c.state === "ready" && <Collect c={c} changed={changed} />}
-      {justTaken && <OpenDoor c={c} changed={changed} choose={false} label="openAgain" />}
-      <section><h2>{t("history")}</h2>
-        <ol class="history">{(c.history ?? []).map((h) => <li key={h.at + h.what}><span class="hint">{when(h.at, language)}</span> {entries[h.what] ? t(entries[h.what]!) : h.what}</li>)}</ol>
-      </section>
+      {justTaken && <OpenDoor c={c} changed={changed} label="openAgainTake" />}
+      <History list={c.history ?? []} />
       {c.help && <p class="hint">{t("help")}: <a href={`tel:${c.help}`}>{c.help}</a></p>}
     </>
   );

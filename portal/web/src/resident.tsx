@@ -32,7 +32,7 @@ function SignIn({ done, back }: { done: (me: Me) => void; back?: () => void }) {
   return (
     <form class="card" onSubmit={(e) => { e.preventDefault(); void (to ? enter() : send()); }}>
       <h2>{t("signIn")}</h2>
-      <Field label={t("phone")} value={phone} onValue={(v) => setPhone(plain(v))} type="tel" inputMode="tel" autocomplete="tel" maxLength={20} />
+      <Field label={t("phone")} value={phone} onValue={(v) => { setPhone(plain(v)); setTo(""); setWait(0); }} type="tel" inputMode="tel" autocomplete="tel" maxLength={20} />
       {to && <p role="status">{t("codeSent", { to })}</p>}
       {to && <Field label={t("oneTimeCode")} value={code} onValue={(v) => setCode(plain(v).trim())} inputMode="numeric" autocomplete="one-time-code" maxLength={6} />}
       <Trouble what={deed.trouble} />
@@ -79,12 +79,14 @@ function CabinetPage({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: 
   const wish = (service: string) => { if (me.signed_in) void begin(service); else setWanted(service); };
   if (trouble) return <Trouble what={trouble} />;
   if (!cabinet) return <p>…</p>;
+  const full = cabinet.online && cabinet.vacancies !== null && Object.values(cabinet.vacancies).every((n) => n === 0);
   const found = cabinet.services.filter((s) => `${s.name.zh} ${s.name.en} ${s.papers.map((p) => `${p.zh} ${p.en}`).join(" ")}`.toLowerCase().includes(sought.trim().toLowerCase()));
   return (
     <>
       <Heading>{cabinet.name}</Heading>
       <p>{cabinet.place}</p>
       {!cabinet.online && <p class="notice" role="status">{t("offline")}</p>}
+      {full && <p class="notice" role="status">{t("full")}</p>}
       <ul class="list">{mine.map((c) => <li class="card" key={c.id}>
         <p class="label">{t(c.title)}</p>
         <p class={c.state === "ready" ? "state good" : "state"}>{t(states[c.state] ?? c.title)}{c.state === "ready" && c.deposit ? ` · ${t("doorN", { n: c.deposit.door })}` : ""}</p>
@@ -155,9 +157,14 @@ function CaseView({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: Me)
   const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
     if (!me.signed_in) return undefined;
-    const load = () => { get<Case>(`/api/cases/${id}`).then((now) => { setCase(now); setTrouble(null); }, setTrouble); };
-    load();
-    return live(`/api/cases/${id}/live`, load);
+    const load = (background: boolean) => {
+      get<Case>(`/api/cases/${id}`, background).then((now) => { setCase(now); setTrouble(null); }, (e: unknown) => {
+        if (e instanceof Refusal && e.status === 404) setCase(null);  // it is theirs no more
+        setTrouble(e);
+      });
+    };
+    load(false);
+    return live(`/api/cases/${id}/live`, () => load(true));
   }, [id, me.signed_in]);
   if (!me.signed_in) return <><Heading>{t("signIn")}</Heading><SignIn done={signedIn} /></>;
   if (!c && trouble) return <p class="trouble" role="alert">{trouble instanceof Refusal ? sentence(trouble.message, language) : ""}</p>;

@@ -4,9 +4,9 @@ import { useEffect, useState } from "preact/hooks";
 import { Admin } from "./admin";
 import { get, live, post, Refusal, trust, type Case, type Notice, type Words } from "./api";
 import "./style.css";
-import { Field, Frame, Heading, Link, plain, Qr, Trouble, useDeed, useForAWhile, useLanguage, usePath, useWords, when } from "./ui";
-import { staffWords } from "./staff_words";
-import { entries, states, type Word } from "./words";
+import { Field, Frame, Heading, History, Link, Papers, plain, Qr, Size, Trouble, useDeed, useForAWhile, useLanguage, usePath, useWords, when } from "./ui";
+import { alarms, staffWords } from "./staff_words";
+import { states, type Word } from "./words";
 
 interface Place { id: string; name: string; online: boolean }
 interface Me { signed_in: boolean; csrf?: string; number?: string; name?: string; role?: string; cabinets?: Place[] }
@@ -34,20 +34,33 @@ function StaffCode({ cabinet }: { cabinet: string }) {
   const t = useWords();
   const [code, setCode] = useState<{ number: string; code: string; seconds: number; qr: string } | null>(null);
   const deed = useDeed();
-  const show = () => deed.run(async () => { setCode(await post("/api/work/staff-code", { cabinet })); });
+  const [rounds, setRounds] = useState(0);
+  const show = (round: number) => deed.run(async () => { setCode(await post("/api/work/staff-code", { cabinet })); setRounds(round); });
   useEffect(() => {
     if (!code) return undefined;
-    const timer = setTimeout(() => void show(), code.seconds * 1000);
+    // A desk that was left does not go on showing codes.
+    const timer = setTimeout(() => { if (rounds < 5) void show(rounds + 1); else setCode(null); }, code.seconds * 1000);
     return () => clearTimeout(timer);
   }, [code]);
   return (
     <section class="card">
       <h2>{t(staffWords.staffCode)}</h2>
       {code ? <><p class="code" role="status">{code.number} # {code.code} #</p><p>{t(staffWords.staffCodeHint)}</p><Qr svg={code.qr} alt={t(staffWords.staffCode)} /></>
-        : <button type="button" disabled={deed.busy} onClick={() => void show()}>{t(staffWords.staffCode)}</button>}
+        : <button type="button" disabled={deed.busy} onClick={() => void show(1)}>{t(staffWords.staffCode)}</button>}
       <Trouble what={deed.trouble} />
     </section>
   );
+}
+
+// An alarm by its kind, "jammed/3" say, in the reader's language; one that we do not know as the cabinet words it.
+function AlarmText({ alarm }: { alarm: Alarm }) {
+  const t = useWords();
+  const [kind = "", about] = alarm.kind.split("/");
+  const known = alarms[kind];
+  return <>
+    <p class="label">{alarm.place}{about && /^\d+$/.test(about) ? ` · ${t("doorN", { n: about })}` : about ? ` · ${about}` : ""} · {known ? t(known.what) : alarm.kind}</p>
+    <p>{known ? t(known.todo) : `${alarm.meaning ?? ""} ${alarm.action ?? ""}`}</p>
+  </>;
 }
 
 function Worklist({ me }: { me: Me }) {
@@ -58,12 +71,12 @@ function Worklist({ me }: { me: Me }) {
   const [notices, setNotices] = useState<Notice[]>([]);
   const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
-    const load = () => {
-      get<typeof work>(`/api/work?cabinet=${cabinet}`).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
-      get<{ notices: Notice[] }>("/api/work/inbox").then((r) => setNotices(r.notices), () => undefined);
+    const load = (background: boolean) => {
+      get<typeof work>(`/api/work?cabinet=${cabinet}`, background).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
+      get<{ notices: Notice[] }>("/api/work/inbox", background).then((r) => setNotices(r.notices), () => undefined);
     };
-    load();
-    return live("/api/work/live", load);
+    load(false);
+    return live("/api/work/live", () => load(true));
   }, [cabinet]);
   return (
     <>
@@ -85,7 +98,7 @@ function Worklist({ me }: { me: Me }) {
       </ul>
       {work?.more && <p class="hint">{t(staffWords.moreWork)}</p>}
       {work && work.troubles.length > 0 && <section><h2>{t(staffWords.troubles)}</h2><ul class="list">{work.troubles.map((a) => (
-        <li class="card" key={a.cabinet + a.kind}><p class="label">{a.place} · {a.kind === "offline" ? t(staffWords.cabinetOffline) : a.kind}</p>{a.meaning && <p>{a.meaning}</p>}{a.action && <p class="hint">{a.action}</p>}</li>))}
+        <li class="card" key={a.cabinet + a.kind}><AlarmText alarm={a} /></li>))}
       </ul></section>}
       {notices.length > 0 && <section><h2>{t("inbox")}</h2><ul class="list">{notices.slice(0, 10).map((n) => (
         <li class="card" key={n.at + n.title}><p class="label">{n.title}</p><p>{n.text.split("\n")[language === "zh" ? 0 : 1]}</p><p class="hint">{when(n.at, language)}</p></li>))}
@@ -95,23 +108,27 @@ function Worklist({ me }: { me: Me }) {
   );
 }
 
-function OpenDoor({ c, changed, label, choose }: { c: Case; changed: (c: Case) => void; label: Word | Words; choose?: boolean }) {
+// A deed that is not to be undone, or opens a door in a street while its worker sits in the office: it asks once more.
+function Twice({ label, sure, plain, disabled, then }: { label: Word | Words; sure: Words; plain?: boolean; disabled: boolean; then: () => void }) {
   const t = useWords();
-  const [size, setSize] = useState("");
-  const [slip, setSlip] = useForAWhile<{ qr: string; seconds: number }>();
   const [asked, ask] = useForAWhile<{ seconds: number }>();
+  return <button type="button" class={plain ? "plain" : ""} disabled={disabled} onClick={() => { if (asked) { ask(null); then(); } else ask({ seconds: 10 }); }}>{t(asked ? sure : label)}</button>;
+}
+
+function OpenDoor({ c, changed, label, choose, back }: { c: Case; changed: (c: Case) => void; label: Word | Words; choose?: boolean; back?: boolean }) {
+  const t = useWords();
+  const [size, setSize] = useState(c.size ?? "");
+  const [slip, setSlip] = useForAWhile<{ qr: string; seconds: number }>();
   const deed = useDeed();
-  // A door that opens in a street while its worker sits in the office is worse than a second tap.
-  const tap = () => { if (asked) { ask(null); void open(); } else ask({ seconds: 10 }); };
   const open = () => deed.run(async () => {
-    try { changed((await post<{ case: Case }>(`/api/work/${c.id}/open`, { size })).case); }
+    try { changed((await post<{ case: Case }>(`/api/work/${c.id}/open`, { size, back: back ?? false })).case); }
     catch (e) { if (e instanceof Refusal && e.body.case) changed(e.body.case as Case); throw e; }
   });
-  const show = () => deed.run(async () => { setSlip(await post(`/api/work/${c.id}/slip`, { size })); });
+  const show = () => deed.run(async () => { setSlip(await post(`/api/work/${c.id}/slip`, { size, back: back ?? false })); });
   return (
     <div>
-      {choose && <fieldset><legend>{t("size")}</legend>{(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => setSize(s)} />{t(s)}</label>)}</fieldset>}
-      <button type="button" disabled={deed.busy || !c.online} onClick={tap}>{t(deed.busy ? "opening" : asked ? staffWords.sureAtDoor : label)}</button>
+      {choose && <Size size={size} choose={setSize} />}
+      <Twice label={deed.busy ? "opening" : label} sure={staffWords.sureAtDoor} plain={back} disabled={deed.busy || !c.online} then={() => void open()} />
       <button type="button" class="plain" disabled={deed.busy} onClick={() => void show()}>{t(staffWords.takeSlip)}</button>
       <Trouble what={deed.trouble} />
       {slip && <div class="card"><p>{t("slipHint", { n: Math.round(slip.seconds / 60) })}</p><Qr svg={slip.qr} alt={t("slip")} /></div>}
@@ -138,7 +155,7 @@ function Review({ c, changed }: { c: Case; changed: (c: Case) => void }) {
         <Field label={t("note")} value={why} onValue={setWhy} />
         <button disabled={deed.busy || papers.trim() === ""}>{t(staffWords.ask)}</button>
       </form>
-      <div class="card"><button type="button" class="plain" disabled={deed.busy} onClick={() => void say("counter", { note: why })}>{t(staffWords.counter)}</button></div>
+      <div class="card"><Twice plain label={staffWords.counter} sure={staffWords.sureCounter} disabled={deed.busy} then={() => void say("counter", { note: why })} /></div>
       <Trouble what={deed.trouble} />
     </section>
   );
@@ -146,14 +163,13 @@ function Review({ c, changed }: { c: Case; changed: (c: Case) => void }) {
 
 function WorkCase({ id }: { id: string }) {
   const t = useWords();
-  const language = useLanguage();
   const [c, setCase] = useState<Case | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
   const deed = useDeed();
   useEffect(() => {
-    const load = () => { get<Case>(`/api/work/${id}`).then(setCase, setTrouble); };
-    load();
-    return live("/api/work/live", load);
+    const load = (background: boolean) => { get<Case>(`/api/work/${id}`, background).then(setCase, setTrouble); };
+    load(false);
+    return live("/api/work/live", () => load(true));
   }, [id]);
   if (!c) return <Trouble what={trouble} />;
   const d = c.deposit;
@@ -165,15 +181,17 @@ function WorkCase({ id }: { id: string }) {
       <Heading>{t(c.title)}</Heading>
       <p class="hint">{c.place} · {c.phone || t(staffWords.noPhone)}</p>
       <p class="state" role="status">{t(states[c.state] ?? c.title)}</p>
-      {d && d.door > 0 && c.state !== "done" && <div class={open ? "door open" : "door"} role="status"><p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p><p>{t(open ? (d.kind === "intake" ? "doorOpenTake" : "doorOpen") : d.door_state === "closed" ? "doorShut" : "doorUnknown")}</p></div>}
+      {d && d.door > 0 && ["reserved", "deposited", "confirmed"].includes(d.state) && <div class={open ? "door open" : "door"} role="status"><p class="doornumber"><span>{t("door")}</span> <strong>{d.door}</strong></p><p>{t(open ? (d.kind === "intake" ? "doorOpenTake" : "doorOpen") : d.door_state === "closed" ? "doorShut" : "doorUnknown")}</p></div>}
       {(c.state === "submitted" || c.state === "papers_in") && <OpenDoor c={c} changed={setCase} label={staffWords.take} />}
-      {(c.state === "with_staff" || returning) && <div class="card"><h2>{t(staffWords.putBack)}</h2>
+      {(["with_staff", "asked", "at_counter"].includes(c.state) || returning) && <div class="card"><h2>{t(staffWords.putBack)}</h2>
         {returning && (d.said_deposited ? <p role="status">{t("depositedWaits")}</p> : <button type="button" disabled={deed.busy || open} onClick={() => void say("confirm")}>{t(staffWords.returned)}</button>)}
         <OpenDoor c={c} changed={setCase} label={returning ? "openAgain" : staffWords.putBack} choose={!returning} /></div>}
+      {(c.state === "returning" || c.state === "ready") && d && ["deposited", "confirmed"].includes(d.state) && <OpenDoor c={c} changed={setCase} label={staffWords.takeBack} back />}
       {c.state === "with_staff" && !returning && <Review c={c} changed={setCase} />}
-      {c.state === "at_counter" && <button type="button" disabled={deed.busy} onClick={() => void say("hand-over")}>{t(staffWords.handedOver)}</button>}
+      {c.state === "at_counter" && !returning && <Twice label={staffWords.handedOver} sure={staffWords.sureHandedOver} disabled={deed.busy} then={() => void say("hand-over")} />}
       <Trouble what={deed.trouble} />
-      <section><h2>{t("history")}</h2><ol class="history">{(c.history ?? []).map((h) => <li key={h.at + h.what}><span class="hint">{when(h.at, language)}</span> {entries[h.what] ? t(entries[h.what]!) : h.what}{h.note && ` — ${h.note}`}</li>)}</ol></section>
+      <Papers list={c.papers} />
+      <History list={c.history ?? []} />
       <p><Link to="/work">{t(staffWords.worklist)}</Link></p>
     </>
   );
@@ -183,7 +201,12 @@ function App() {
   const path = usePath();
   const [me, setMe] = useState<Me | null>(null);
   const look = () => { get<Me>("/api/staff/me").then((now) => { if (now.csrf) trust(now.csrf); setMe(now); }, () => setMe({ signed_in: false })); };
-  useEffect(look, []);
+  useEffect(() => {
+    look();
+    const out = () => setMe({ signed_in: false });
+    addEventListener("signedout", out);
+    return () => removeEventListener("signedout", out);
+  }, []);
   return (
     <Frame title="staffTitle" home="/work">
       {!me ? <p>…</p> : !me.signed_in ? <SignIn done={look} /> : <Inside me={me} path={path} out={() => void post("/api/staff/sign-out").then(look, look)} />}

@@ -1,4 +1,5 @@
 // The words of staff's pages: residents' phones do not load them.
+import type { Words } from "./api";
 import { w } from "./words";
 
 export const staffWords = {
@@ -43,6 +44,7 @@ export const staffWords = {
   restoreStaff: w("恢复", "Restore"),
   suspended: w("已停用", "suspended"),
   totpSecret: w("动态码密钥（只显示一次）", "Authenticator key (shown once)"),
+  nowhere: w("未分配柜子", "at no cabinet"),
   worksAt: w("负责的柜子", "Works at"),
   numberHint: w("4 至 6 位数字", "4 to 6 digits"),
   passwordHint: w("至少 10 个字符", "At least 10 characters"),
@@ -81,4 +83,28 @@ export const staffWords = {
   templates: w("通知模板", "Notice templates"),
   importCsv: w("从表格导入（CSV）", "Import a spreadsheet (CSV)"),
   audit: w("访问记录", "Access log"),
+  takeBack: w("放错了，开门取回", "Take it out again"),
+  sureCounter: w("确定改为窗口领取？再点一次", "To the counter? Tap again"),
+  sureHandedOver: w("确定已当面交付？再点一次", "Handed over? Tap again"),
+  preview: w("已读入上面，点“确定”才生效。", "It is shown above; it is in force once it is saved."),
+  download: w("下载开通文件", "Download the bundle"),
 } as const;
+
+// What each alarm of a cabinet means, and what whoever stands there does.
+const alarm = (zh: string, en: string, todoZh: string, todoEn: string) => ({ what: w(zh, en), todo: w(todoZh, todoEn) });
+export const alarms: Record<string, { what: Words; todo: Words }> = {
+  offline: alarm("柜子离线", "The cabinet is offline", "看看电源和网络；柜子仍可用二维码和取件码。", "Look at power and network; QR codes and pickup codes still work."),
+  forced: alarm("柜门被撬开", "A door was forced", "马上到场，看柜内资料是否还在，关好门，在键盘上登录后“核对”。", "Go there at once, see whether the papers are there, shut it, and settle it at the keypad."),
+  held_open: alarm("柜门久未关", "A door stands open", "到场关好柜门。", "Shut it."),
+  jammed: alarm("柜门卡住", "A door is stuck", "推一下柜门，看看有没有纸夹住，再到页面重新开门。", "Push the door, look for paper in the gap, then open it again."),
+  suspected: alarm("柜内待查", "Something may lie behind a door", "到场在键盘上登录，“核对”该柜门：看看里面有没有东西。", "Sign in at the keypad and settle that door: see whether something lies in it."),
+  board_lost: alarm("控制板失联", "A relay board does not answer", "看看接线和电源，通知维修人员。", "Look at its wires and supply; call maintenance."),
+  lockout: alarm("键盘暂时锁定", "The keypad is locked for a while", "有人连续输错。几分钟后自动恢复。", "Somebody typed wrong codes. It ends by itself."),
+  guessing: alarm("有人在猜取件码", "Somebody guesses codes", "到场看看，通知管理员。", "Have a look, tell the administrator."),
+  clock_untrusted: alarm("柜子时间不准", "The cabinet's clock is not trusted", "联网后自动恢复；持续一天请通知维修人员。", "It ends when the network is back; call maintenance after a day."),
+  storage: alarm("存储故障", "Its storage fails", "通知维修人员：可能要换存储卡。", "Call maintenance: the card may have to be replaced."),
+  ledger: alarm("账本损坏", "Its ledger is damaged", "通知管理员和维修人员。", "Tell the administrator and maintenance."),
+  overdue: alarm("资料超期未取", "Papers are overdue", "联系居民，或取出改为窗口领取。", "Call the resident, or take them to the counter."),
+  tamper: alarm("柜体被打开", "The cabinet's inside is open", "马上到场查看。", "Go there at once."),
+  mains: alarm("停电", "Mains are gone", "看看电源；电池耗尽前柜子仍可用。", "Look at its supply; it works while the battery lasts."),
+};

@@ -1,8 +1,8 @@
 // What every page shares: language, type size, the head, forms, QR codes.
 import { createContext, type ComponentChildren } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { Refusal, type Words } from "./api";
-import { words, type Word } from "./words";
+import { Refusal, type Entry, type Paper, type Words } from "./api";
+import { entries, words, type Word } from "./words";
 
 type Language = "zh" | "en";
 
@@ -134,6 +134,39 @@ export function useForAWhile<T extends { seconds: number }>(): [T | null, (what:
 
 // Digits as a Chinese keyboard may give them, full-width, are digits.
 export function plain(text: string): string { return text.normalize("NFKC"); }
+
+// What has happened so far; staff's notes where there are any.
+export function History({ list }: { list: Entry[] }) {
+  const t = useWords();
+  const language = useLanguage();
+  const word = (h: Entry) => entries[h.what === "said_deposited" && h.by === "staff" ? "returned" : h.what];
+  return (
+    <section><h2>{t("history")}</h2>
+      <ol class="history">{list.map((h, i) => <li key={i}><span class="hint">{when(h.at, language)}</span> {word(h) ? t(word(h)!) : h.what}{h.note && ` — ${h.note}`}</li>)}</ol>
+    </section>
+  );
+}
+
+// A compartment's size, as the service wants it unless somebody chooses another.
+export function Size({ size, choose, children }: { size: string; choose: (size: string) => void; children?: ComponentChildren }) {
+  const t = useWords();
+  return (
+    <fieldset>
+      <legend>{t("size")}</legend>
+      {(["S", "M", "L"] as const).map((s) => <label class="choice" key={s}><input type="radio" name="size" value={s} checked={size === s} onChange={() => choose(s)} />{t(s)}</label>)}
+      {children}
+    </fieldset>
+  );
+}
+
+export function Papers({ list, check }: { list: Paper[]; check?: boolean }) {
+  const t = useWords();
+  const one = (p: Paper) => <>{t(p)}<span class="tag">{t(p.original ? "original" : "copy")}</span></>;
+  if (list.length === 0) return null;
+  return check
+    ? <fieldset><legend>{t("papers")}</legend>{list.map((p) => <label class="choice" key={p.zh}><input type="checkbox" /><span>{one(p)}</span></label>)}</fieldset>
+    : <section><h2>{t("papers")}</h2><ul class="papers">{list.map((p) => <li key={p.zh}>{one(p)}</li>)}</ul></section>;
+}
 
 export function Qr({ svg, alt }: { svg: string; alt: string }) {
   return <img class="qr" alt={alt} src={`data:image/svg+xml;base64,${btoa(svg)}`} />;

@@ -51,10 +51,9 @@ struct bench {
         (void)add_cabinet(desk, {"c1", "北门", "岗亭旁", "0917-1", 0}, cabinet_key);
     }
 
+    taken_in take(cabinet_event e) { return take_in(desk, {std::move(e)}); }
     // The next event of the cabinet, taken in.
-    taken_in event(const std::string& type, object data) {
-        return take_in(desk, {"c1", ++sequence, type, std::move(data)});
-    }
+    taken_in event(const std::string& type, object data) { return take({"c1", ++sequence, type, std::move(data)}); }
     case_record a_case(const std::string& person) {
         service s;
         s.id = "s1";

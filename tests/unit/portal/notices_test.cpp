@@ -188,6 +188,14 @@ TEST_CASE("a catalogue: from TOML, from a spreadsheet; every mistake with its li
         CAPTURE(bad);
         CHECK(std::holds_alternative<std::vector<config_error>>(parse_catalogue(bad)));
     }
+    // As Excel in China saves it: GB 18030.
+    const auto chinese = catalogue_from_csv(
+        "id,name,name_en,size,days,paper,paper_en,original\na,\xBE\xD3\xD7\xA1,,S,2,\xC9\xED\xB7\xDD\xD6\xA4,,"
+        "\xCA\xC7\n");
+    REQUIRE(std::holds_alternative<std::string>(chinese));
+    CHECK(std::get<services>(parse_catalogue(std::get<std::string>(chinese)))[0].name == "居住");
+    CHECK(std::holds_alternative<std::vector<config_error>>(
+        catalogue_from_csv("id,name,name_en,size,days,paper,paper_en,original\na,x,,S,,p,,\na,y,,S,,q,,\n")));
     bench b;
     CHECK(*set_catalogue(b.desk, std::get<std::string>(good), "test") == 1);
     CHECK(*set_catalogue(b.desk, std::get<std::string>(good), "test") == 2);
@@ -209,12 +217,19 @@ TEST_CASE("what waited for the morning and is true no more is not sent: collecte
     due(friend_, "ready_delegate");
     REQUIRE(set_delegate(b.desk, c, ""));
     settled(b.desk, *next_notice(b.desk, "sms"), delivery::taken);
-    CHECK_FALSE(next_notice(b.desk, "sms"));  // nobody's errand
+    CHECK(drop_if_moot(b.desk, *next_notice(b.desk, "sms")));  // nobody's errand
+    CHECK_FALSE(next_notice(b.desk, "sms"));
     due(person, "overdue");
     (void)b.event("deposit.retrieved",
                   {{"deposit", c.deposit}, {"kind", "return"}, {"compartment", 5}, {"by", "code"}});
+    CHECK(drop_if_moot(b.desk, *next_notice(b.desk, "sms")));
     CHECK_FALSE(next_notice(b.desk, "sms"));
     CHECK(b.count("SELECT COUNT(*) FROM notices WHERE state = 'moot'") == 2);
+    // An id is never given twice, also not when the newest notice has gone.
+    const int last = b.count("SELECT MAX(id) FROM notices");
+    b.db.sql() << "DELETE FROM notices";
+    due(person, "trouble");
+    CHECK(b.count("SELECT MAX(id) FROM notices") == last + 1);
 }
 
 TEST_CASE("a notice that no channel took is listed and can be sent again; a sign-in code is neither") {

@@ -128,16 +128,16 @@ TEST_CASE("staff: password, authenticator, cabinets, the last administrator, the
     CHECK(vault::check_password("a long password", hash));
     CHECK_FALSE(vault::check_password("a long passwore", hash));
     CHECK_FALSE(vault::check_password("", "scrypt$AAAA$none"));
-    const auto secret = add_staff(b.desk, {{"9000", "Li", "admin", {}, true}, hash});
+    const auto secret = add_staff(b.desk, {{"9000", "Li", "admin", {every_cabinet}, true}, hash});
     REQUIRE(secret);
     CHECK(secret->size() == 32);
-    CHECK_FALSE(add_staff(b.desk, {{"9000", "Li", "admin", {}, true}, hash}));
-    CHECK_FALSE(add_staff(b.desk, {{"12", "Li", "admin", {}, true}, hash}));
+    CHECK_FALSE(add_staff(b.desk, {{"9000", "Li", "admin", {every_cabinet}, true}, hash}));
+    CHECK_FALSE(add_staff(b.desk, {{"12", "Li", "admin", {every_cabinet}, true}, hash}));
     REQUIRE(add_staff(b.desk, {{"4711", "Wang", "worker", {"c1"}, true}, hash}));
     CHECK(may_work_at(*find_staff(b.desk, "4711"), "c1"));
     CHECK_FALSE(may_work_at(*find_staff(b.desk, "4711"), "c2"));
-    CHECK(change_staff(b.desk, {"9000", "Li", "worker", {}, true}).error().code == "last_admin");
-    CHECK(change_staff(b.desk, {"9000", "Li", "admin", {}, false}).error().code == "last_admin");
+    CHECK(change_staff(b.desk, {"9000", "Li", "worker", {every_cabinet}, true}).error().code == "last_admin");
+    CHECK(change_staff(b.desk, {"9000", "Li", "admin", {every_cabinet}, false}).error().code == "last_admin");
     const auto roster = roster_to_send(b.desk, "c1");
     REQUIRE(roster);
     CHECK(roster->staff.size() == 2);
@@ -147,7 +147,8 @@ TEST_CASE("staff: password, authenticator, cabinets, the last administrator, the
     CHECK(roster_to_send(b.desk, "c1")->version > roster->version);
     // The last who may work there goes: the cabinet is told that it is nobody.
     roster_taken(b.desk, "c1", *roster_to_send(b.desk, "c1"));
-    REQUIRE(change_staff(b.desk, {"9000", "Li", "admin", {"c2"}, true}));
+    CHECK_FALSE(change_staff(b.desk, {"9000", "Li", "admin", {"c9"}, true}));  // there is none such
+    REQUIRE(change_staff(b.desk, {"9000", "Li", "admin", {}, true}));
     REQUIRE(roster_to_send(b.desk, "c1"));
     CHECK(roster_to_send(b.desk, "c1")->staff.empty());
     CHECK_FALSE(roster_to_send(b.desk, "c9"));
@@ -157,7 +158,7 @@ TEST_CASE("staff: password, authenticator, cabinets, the last administrator, the
 
 TEST_CASE("the authenticator's code: one step early and late, each once") {
     bench b;
-    (void)add_staff(b.desk, {{"4711", "Wang", "worker", {}, true}, "x"});
+    (void)add_staff(b.desk, {{"4711", "Wang", "worker", {every_cabinet}, true}, "x"});
     std::string sealed;
     b.db.sql() << "SELECT totp FROM staff", soci::into(sealed);
     const auto key = *from_hex(*b.safe.open("totp", sealed));

@@ -64,6 +64,7 @@ export function Cabinets() {
       {made && <div class="card" role="status">
         <p>{t(staffWords.enrolled)}</p>
         <h3>{t(staffWords.bundle)}</h3><p class="hint">{t(staffWords.bundleHint)}</p><pre tabIndex={0}>{JSON.stringify(made.bundle, null, 1)}</pre>
+        <p><a class="button" download={`${wish.id}.json`} href={`data:application/json;charset=utf-8,${encodeURIComponent(JSON.stringify(made.bundle))}`}>{t(staffWords.download)}</a></p>
         <h3>{t(staffWords.brokerAccount)}</h3><p class="hint">{t(staffWords.brokerAccountHint)}</p><pre tabIndex={0}>{made.broker_account}{"\n\n"}{made.acl}</pre>
       </div>}
     </>

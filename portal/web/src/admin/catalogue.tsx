@@ -21,6 +21,14 @@ export function Catalogue() {
   };
   useEffect(load, []);
   const put = (what: object) => deed.run(async () => { setSaved((await post<{ version: number }>("/api/admin/catalogue", what)).version); load(); });
+  // It comes into the box above, to be looked at. Excel in China saves GB 18030.
+  const read = (file: File) => deed.run(async () => {
+    const bytes = await file.arrayBuffer();
+    let csv: string;
+    try { csv = new TextDecoder("utf-8", { fatal: true }).decode(bytes); } catch { csv = new TextDecoder("gb18030").decode(bytes); }
+    setSaved(0);
+    setText((await post<{ toml: string }>("/api/admin/catalogue/convert", { csv })).toml);
+  });
   const fetchOne = (v: number) => deed.run(async () => { setText((await get<{ toml: string }>(`/api/admin/catalogue/versions/${v}`)).toml); });
   return (
     <>
@@ -30,8 +38,8 @@ export function Catalogue() {
         <Trouble what={deed.trouble} />
         {saved > 0 && saved === now?.version && text === now.toml && <p role="status">{t(staffWords.inForce, { n: saved })}</p>}
         <button disabled={deed.busy || text === now?.toml}>{t("save")}</button>
-        <div class="field"><label for="csv">{t(staffWords.importCsv)}</label><p class="hint" id="csvhint">{t(staffWords.csvHint)}</p>
-          <input id="csv" type="file" accept=".csv,text/csv" aria-describedby="csvhint" onChange={(e) => { const file = (e.target as HTMLInputElement).files?.[0]; if (file) void file.text().then((csv) => put({ csv })); }} /></div>
+        <div class="field"><label for="csv">{t(staffWords.importCsv)}</label><p class="hint">{t(staffWords.preview)}</p><p class="hint" id="csvhint">{t(staffWords.csvHint)}</p>
+          <input id="csv" type="file" accept=".csv,text/csv" aria-describedby="csvhint" onChange={(e) => { const input = e.target as HTMLInputElement; const file = input.files?.[0]; if (file) void read(file).finally(() => { input.value = ""; }); }} /></div>
       </form>
       <section class="card"><h2>{t(staffWords.versions)}</h2>
         <ul class="list">{earlier.map((v) => <li key={v.version}>

@@ -13,9 +13,9 @@ function Where({ places, chosen, choose }: { places: Place[]; chosen: string[]; 
   return (
     <fieldset>
       <legend>{t(staffWords.worksAt)}</legend>
-      <label class="choice"><input type="checkbox" checked={chosen.length === 0} onChange={() => choose([])} />{t(staffWords.allCabinets)}</label>
+      <label class="choice"><input type="checkbox" checked={chosen.includes("*")} onChange={() => choose(chosen.includes("*") ? [] : ["*"])} />{t(staffWords.allCabinets)}</label>
       {places.map((p) => <label class="choice" key={p.id}><input type="checkbox" checked={chosen.includes(p.id)}
-        onChange={() => choose(chosen.includes(p.id) ? chosen.filter((id) => id !== p.id) : [...chosen, p.id])} />{p.name} <span class="tag">{p.id}</span></label>)}
+        onChange={() => choose(chosen.includes(p.id) ? chosen.filter((id) => id !== p.id) : [...chosen.filter((id) => id !== "*"), p.id])} />{p.name} <span class="tag">{p.id}</span></label>)}
     </fieldset>
   );
 }
@@ -46,7 +46,7 @@ function One({ who, places, changed }: { who: Account; places: Place[]; changed:
   return (
     <li class="card">
       <h2>{who.name} <span class="tag">{who.number}</span>{!who.active && <span class="tag warn">{t(staffWords.suspended)}</span>}</h2>
-      <p class="hint">{t(who.role === "admin" ? staffWords.adminRole : staffWords.worker)} · {who.cabinets.length === 0 ? t(staffWords.allCabinets) : who.cabinets.join("、")}</p>
+      <p class="hint">{t(who.role === "admin" ? staffWords.adminRole : staffWords.worker)} · {who.cabinets.includes("*") ? t(staffWords.allCabinets) : who.cabinets.join("、") || t(staffWords.nowhere)}</p>
       {wish && <>
         <form onSubmit={(e) => { e.preventDefault(); void change({ name: wish.name, role: wish.role, cabinets: wish.cabinets }); }}>
           <Field label={t(staffWords.name)} value={wish.name} onValue={(name) => setWish({ ...wish, name })} />
@@ -69,7 +69,7 @@ function One({ who, places, changed }: { who: Account; places: Place[]; changed:
 
 export function Staff() {
   const t = useWords();
-  const nobody = { number: "", name: "", password: "", role: "worker", cabinets: [] as string[] };
+  const nobody = { number: "", name: "", password: "", role: "worker", cabinets: ["*"] };
   const [list, setList] = useState<Account[]>([]);
   const [places, setPlaces] = useState<Place[]>([]);
   const [wish, setWish] = useState(nobody);
