@@ -47,7 +47,8 @@ class DemoPage:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def page(self):
-        return PAGE.replace("{{portal}}", self.portal.origin).replace("{{cabinet}}", self.stand.cabinet)
+        staff = self.portal.origin.replace("127.0.0.1", "localhost")  # another name: another sign-in than the grid worker's beside it
+        return PAGE.replace("{{portal}}", self.portal.origin).replace("{{staff}}", staff).replace("{{cabinet}}", self.stand.cabinet)
 
     def state(self):
         from portal_kit import PASSWORD

@@ -131,6 +131,7 @@ awaitable<http_response> work(app& a, call& c) {
     for (auto& one : all_cabinets(a.desk)) {
         cabinets.emplace(one.id, one);
     }
+    audit_once(a.desk, c.who(), "worklist looked at", "", 15 * minute);
     const auto work = worklist(a.desk, c.staff, at == c.request.query.end() ? "" : at->second, listed_most);
     array list;
     for (const auto& item : work.items) {

@@ -37,7 +37,7 @@ app::app(portal_settings given, const sources& from)
       safe(settings.data_key, from),
       live(io.get_executor()),
       desk{db, safe, from, settings.issuer, settings.by, [this](const std::string& subject) { live.ring(subject); }},
-      routes(desk, limits, settings.origin),
+      routes(desk, limits, settings.trial ? "" : settings.origin),  // a trial is reached by more names than one
       link(io, desk, settings.link),
       pages_(std::make_unique<pages>(settings.pages)),
       http_(io, settings.http, [this](http_request r) { return answer(std::move(r)); }) {
