@@ -2,6 +2,7 @@
 import json
 import re
 import signal
+import sqlite3
 
 import pytest
 
@@ -177,6 +178,7 @@ def test_cut_off_at_each_step(stand, portal):
     s = stand()
     p = portal(s)
     resident, worker = p.resident(PHONE), p.worker()
+    poll(lambda: known_roster(p), what="the roster at the cabinet")
 
     def cut():
         s.broker.end()
@@ -303,6 +305,11 @@ def test_from_enrolment_to_service(stand, portal):
     case = resident.ask("/api/cases", {"cabinet": "second", "service": "residence-certificate"})["id"]
     assert resident.ask(f"/api/cases/{case}/open", {"at_door": True})["door"] >= 1
     until(resident, case, "papers_in")
+
+
+def known_roster(p):
+    with sqlite3.connect(f"file:{p.folder / 'portal.db'}?mode=ro", uri=True) as db:
+        return db.execute("SELECT roster FROM cabinets").fetchone()[0]
 
 
 def read_qr(s, svg):
