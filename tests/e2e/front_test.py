@@ -14,7 +14,7 @@ import tty
 
 import pytest
 
-from cabinet_kit import wait_for
+from cabinet_kit import read_qr_image, wait_for
 from preload import preload
 
 KEYS = {**{str(d): 79 + i for i, d in enumerate([1, 2, 3])}, "4": 75, "5": 76, "6": 77, "7": 71, "8": 72, "9": 73, "0": 82,
