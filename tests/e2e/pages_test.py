@@ -58,7 +58,7 @@ def walk(s, p):
 def test_the_story_in_a_browser(stand, portal):
     s = stand(start=False)
     sim = s.folder / "sim.toml"
-    sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 2500\n[line]"))  # somebody shuts each door
+    sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 4000\n[line]"))  # somebody shuts each door
     s.start_broker()
     s.start_sim()
     s.mqtt = s.listener()

@@ -51,11 +51,25 @@ export async function post<T>(path: string, body: object = {}): Promise<T> {
   }));
 }
 
-// Calls `changed` whenever the server says so, and once a connection is back; gives the way to stop.
-export function live(path: string, changed: () => void): () => void {
+// Loads at once, whenever the server says that something has changed, and once a connection is back; gives the way to
+// stop. One load at a time: of two on their way the earlier answer may arrive last.
+export function live(path: string, load: (background: boolean) => Promise<void>): () => void {
+  let loading = false;
+  let missed = false;
+  let stopped = false;
+  const look = (background: boolean) => {
+    if (loading || stopped) { missed = true; return; }
+    loading = true;
+    void load(background).finally(() => {
+      loading = false;
+      if (missed) { missed = false; look(true); }
+    });
+  };
+  look(false);
+  const changed = () => look(true);
   if (typeof EventSource === "undefined") {
     const timer = setInterval(changed, 5000);
-    return () => clearInterval(timer);
+    return () => { stopped = true; clearInterval(timer); };
   }
   let source: EventSource;
   let again = 0;
@@ -67,5 +81,5 @@ export function live(path: string, changed: () => void): () => void {
     source.addEventListener("error", () => { if (source.readyState === 2) { clearTimeout(again); again = setTimeout(() => { changed(); connect(); }, 3000) as unknown as number; } });
   };
   connect();
-  return () => { clearTimeout(again); source.close(); };
+  return () => { stopped = true; clearTimeout(again); source.close(); };
 }

@@ -157,14 +157,11 @@ function CaseView({ id, me, signedIn }: { id: string; me: Me; signedIn: (me: Me)
   const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
     if (!me.signed_in) return undefined;
-    const load = (background: boolean) => {
+    return live(`/api/cases/${id}/live`, (background) =>
       get<Case>(`/api/cases/${id}`, background).then((now) => { setCase(now); setTrouble(null); }, (e: unknown) => {
         if (e instanceof Refusal && e.status === 404) setCase(null);  // it is theirs no more
         setTrouble(e);
-      });
-    };
-    load(false);
-    return live(`/api/cases/${id}/live`, () => load(true));
+      }));
   }, [id, me.signed_in]);
   if (!me.signed_in) return <><Heading>{t("signIn")}</Heading><SignIn done={signedIn} /></>;
   if (!c && trouble) return <p class="trouble" role="alert">{trouble instanceof Refusal ? sentence(trouble.message, language) : ""}</p>;

@@ -71,12 +71,10 @@ function Worklist({ me }: { me: Me }) {
   const [notices, setNotices] = useState<Notice[]>([]);
   const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
-    const load = (background: boolean) => {
-      get<typeof work>(`/api/work?cabinet=${cabinet}`, background).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
-      get<{ notices: Notice[] }>("/api/work/inbox", background).then((r) => setNotices(r.notices), () => undefined);
-    };
-    load(false);
-    return live("/api/work/live", () => load(true));
+    return live("/api/work/live", async (background) => {
+      await get<typeof work>(`/api/work?cabinet=${cabinet}`, background).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
+      await get<{ notices: Notice[] }>("/api/work/inbox", background).then((r) => setNotices(r.notices), () => undefined);
+    });
   }, [cabinet]);
   return (
     <>
@@ -167,9 +165,7 @@ function WorkCase({ id }: { id: string }) {
   const [trouble, setTrouble] = useState<unknown>(null);
   const deed = useDeed();
   useEffect(() => {
-    const load = (background: boolean) => { get<Case>(`/api/work/${id}`, background).then(setCase, setTrouble); };
-    load(false);
-    return live("/api/work/live", () => load(true));
+    return live("/api/work/live", (background) => get<Case>(`/api/work/${id}`, background).then(setCase, setTrouble));
   }, [id]);
   if (!c) return <Trouble what={trouble} />;
   const d = c.deposit;
