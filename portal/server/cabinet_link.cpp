@@ -101,7 +101,6 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
     };
     l.message = [this](broker_message m) {
         asio::post(io_, [this, m = std::move(m)] {
-            up_ = true;  // it may come before the library says that it is connected
             try {
                 arrived(m);
             } catch (const soci::soci_error& e) {  // what was missed is caught up with
@@ -155,7 +154,8 @@ void cabinet_link::connect_later(std::chrono::milliseconds pause) {
 const cabinet_now& cabinet_link::now_of(const std::string& cabinet) const {
     static const cabinet_now nothing;
     const auto at = now_.find(cabinet);
-    return at == now_.end() ? nothing : at->second;
+    // What is retained may come before the connection is said to be up: until then no command is answered.
+    return !up_ || at == now_.end() ? nothing : at->second;
 }
 
 void cabinet_link::arrived(const broker_message& m) {
