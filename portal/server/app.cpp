@@ -22,12 +22,6 @@ using namespace std::chrono_literals;
 constexpr auto house_every = 1h;
 constexpr auto nothrow = asio::as_tuple(asio::use_awaitable);
 
-// What the database says has the values that were bound in its what().
-std::string why(const std::exception& e) {
-    const auto* of_storage = dynamic_cast<const soci::soci_error*>(&e);
-    return of_storage == nullptr ? e.what() : of_storage->get_error_message();
-}
-
 }  // namespace
 
 app::app(portal_settings given, const sources& from)
@@ -145,7 +139,7 @@ asio::awaitable<void> app::keep_house() {
                 spdlog::info("event=purged rows={}", gone);
             }
         } catch (const std::exception& e) {
-            spdlog::error("event=purge_failed why={}", e.what());
+            spdlog::error("event=purge_failed why={}", why(e));
         }
         asio::steady_timer pause(io, house_every);
         co_await pause.async_wait(nothrow);

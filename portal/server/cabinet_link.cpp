@@ -103,10 +103,8 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
         asio::post(io_, [this, m = std::move(m)] {
             try {
                 arrived(m);
-            } catch (const soci::soci_error& e) {  // what was missed is caught up with
-                spdlog::error("event=message_not_taken topic={} why={}", m.topic, e.get_error_message());
             } catch (const std::exception& e) {
-                spdlog::error("event=message_not_taken topic={} why={}", m.topic, e.what());
+                spdlog::error("event=message_not_taken topic={} why={}", m.topic, why(e));
             }
         });
     };
@@ -333,10 +331,8 @@ asio::awaitable<void> cabinet_link::catching_up(std::string cabinet) {
             co_await revoke(d.id);
         }
         co_await send_roster(cabinet);
-    } catch (const soci::soci_error& e) {
-        spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, e.get_error_message());
     } catch (const std::exception& e) {
-        spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, e.what());
+        spdlog::error("event=catching_up_failed cabinet={} why={}", cabinet, why(e));
     }
     catching_.erase(cabinet);
 }

@@ -226,11 +226,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         return run(argc, argv);
-    } catch (const soci::soci_error& e) {  // its what() has the values that were bound
-        std::cerr << "locker-portal: " << e.get_error_message() << "\n";
-        return exit_failed;
     } catch (const std::exception& e) {
-        std::cerr << "locker-portal: " << e.what() << "\n";
+        std::cerr << "locker-portal: " << why(e) << "\n";
         return exit_failed;
     }
 }

@@ -45,6 +45,15 @@ def pulses_of(s):
     return [b["pulses"] for b in s.ask_sim(do="status")["boards"]]
 
 
+def supervised(stand, supervisor):
+    s = stand(start=False)
+    s.start_broker()
+    s.start_sim()
+    s.mqtt = s.listener()
+    s.start_daemon(environment=supervisor.environment(400))
+    return s
+
+
 @pytest.fixture
 def supervisor(tmp_path):
     s = Supervisor(tmp_path)
@@ -53,11 +62,7 @@ def supervisor(tmp_path):
 
 
 def test_ready_alive_stopping(stand, supervisor):
-    s = stand(start=False)
-    s.start_broker()
-    s.start_sim()
-    s.mqtt = s.listener()
-    s.start_daemon(environment=supervisor.environment(400))
+    s = supervised(stand, supervisor)
     assert supervisor.hear("READY=1")
     assert all(supervisor.hear("WATCHDOG=1") for _ in range(3))
     s.daemon.popen.send_signal(signal.SIGTERM)
@@ -67,11 +72,7 @@ def test_ready_alive_stopping(stand, supervisor):
 
 def test_stopped_beyond_the_watchdog_and_started_again(stand, supervisor):
     """SIGSTOP: nothing is fed; systemd would end it and start it again. No door opens by that, and the ledger is whole."""
-    s = stand(start=False)
-    s.start_broker()
-    s.start_sim()
-    s.mqtt = s.listener()
-    s.start_daemon(environment=supervisor.environment(400))
+    s = supervised(stand, supervisor)
     assert supervisor.hear("READY=1")
     pulses = pulses_of(s)
     os.kill(s.daemon.popen.pid, signal.SIGSTOP)
@@ -87,11 +88,7 @@ def test_stopped_beyond_the_watchdog_and_started_again(stand, supervisor):
 
 def test_a_line_that_is_dead_is_no_hang(stand, supervisor):
     """The bus asks, times out and goes on: the watchdog is fed. Only a driver that never gives an answer would starve it."""
-    s = stand(start=False)
-    s.start_broker()
-    s.start_sim()
-    s.mqtt = s.listener()
-    s.start_daemon(environment=supervisor.environment(400))
+    s = supervised(stand, supervisor)
     s.end_sim()
     s.mqtt.wait(lambda: any(k.startswith("alarm/board_lost") and v for k, v in s.mqtt.retained.items()), what="the board is missed")
     supervisor.drain()

@@ -64,6 +64,11 @@ const std::vector<std::vector<std::string_view>>& migrations() {
 
 }  // namespace
 
+std::string why(const std::exception& e) {
+    const auto* of_storage = dynamic_cast<const soci::soci_error*>(&e);
+    return of_storage == nullptr ? e.what() : of_storage->get_error_message();
+}
+
 transaction::transaction(soci::session& sql) : sql_(sql) {
     sql_ << (sql.get_backend_name() == "sqlite3" ? "BEGIN IMMEDIATE" : "BEGIN");
 }

@@ -4,6 +4,7 @@
 #include <soci/soci.h>
 
 #include <cstdint>
+#include <exception>
 #include <string>
 
 namespace locker::portal {
@@ -22,6 +23,9 @@ public:
 private:
     soci::session sql_;
 };
+
+// For logs and people: what() of the storage's errors has the values that were bound, phone numbers' seals among them.
+[[nodiscard]] std::string why(const std::exception& e);
 
 // All of it or nothing: rolled back unless it is committed. Another program beside us, the command line say, waits for
 // its turn from the beginning: who has read and then finds that it may not write would have to begin anew.

@@ -150,12 +150,8 @@ boost::asio::awaitable<http_response> router::handle(const http_request& r) {
                 co_return refused(*why);
             }
             co_return co_await to.what(c);
-        } catch (const soci::soci_error& e) {  // its what() has the values that were bound
-            spdlog::error("event=request_failed path={} why={}", r.path, e.get_error_message());
-            co_return refused(
-                {500, "storage_failed", "系统故障，请稍后再试。 Something went wrong here; try again later."});
         } catch (const std::exception& e) {
-            spdlog::error("event=request_failed path={} why={}", r.path, e.what());
+            spdlog::error("event=request_failed path={} why={}", r.path, why(e));
             co_return refused(
                 {500, "storage_failed", "系统故障，请稍后再试。 Something went wrong here; try again later."});
         }

@@ -59,7 +59,7 @@ function AlarmText({ alarm }: { alarm: Alarm }) {
   const known = alarms[kind];
   return <>
     <p class="label">{alarm.place}{about && /^\d+$/.test(about) ? ` · ${t("doorN", { n: about })}` : about ? ` · ${about}` : ""} · {known ? t(known.what) : alarm.kind}</p>
-    <p>{known ? t(known.todo) : `${alarm.meaning ?? ""} ${alarm.action ?? ""}`}</p>
+    <p>{known ? t(known.action) : `${alarm.meaning ?? ""} ${alarm.action ?? ""}`}</p>
   </>;
 }
 

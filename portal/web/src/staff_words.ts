@@ -91,8 +91,8 @@ export const staffWords = {
 } as const;
 
 // What each alarm of a cabinet means, and what whoever stands there does.
-const alarm = (zh: string, en: string, todoZh: string, todoEn: string) => ({ what: w(zh, en), todo: w(todoZh, todoEn) });
-export const alarms: Record<string, { what: Words; todo: Words }> = {
+const alarm = (zh: string, en: string, doZh: string, doEn: string) => ({ what: w(zh, en), action: w(doZh, doEn) });
+export const alarms: Record<string, { what: Words; action: Words }> = {
   offline: alarm("柜子离线", "The cabinet is offline", "看看电源和网络；柜子仍可用二维码和取件码。", "Look at power and network; QR codes and pickup codes still work."),
   forced: alarm("柜门被撬开", "A door was forced", "马上到场，看柜内资料是否还在，关好门，在键盘上登录后“核对”。", "Go there at once, see whether the papers are there, shut it, and settle it at the keypad."),
   held_open: alarm("柜门久未关", "A door stands open", "到场关好柜门。", "Shut it."),
