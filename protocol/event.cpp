@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, event_type_count> names{
     "input.changed",        "clock.trusted",       "clock.untrusted",
     "clock.stepped",        "storage.low",         "storage.failed",
     "daemon.started",       "daemon.stopping",     "cabinet.wired",
+    "opening.mechanical",   "ledger.pruned",
 };
 
 }  // namespace
@@ -75,6 +76,9 @@ std::string encode(const event_data& data) {
     put("signature", data.signature);
     put("input", data.input);
     put("state", data.state);
+    put("first", data.first);
+    put("last", data.last);
+    put("hash", data.hash);
     put("version", data.version);
     put("epoch", data.epoch);
     return boost::json::serialize(o);

@@ -52,8 +52,10 @@ enum class event_type : std::uint8_t {
     daemon_started,
     daemon_stopping,
     cabinet_wired,
+    opening_mechanical,
+    ledger_pruned,
 };
-inline constexpr std::size_t event_type_count = 42;
+inline constexpr std::size_t event_type_count = 44;
 
 // "deposit.reserved"; the CloudEvents type is "locker." before it.
 [[nodiscard]] std::string_view name(event_type type);
@@ -91,8 +93,11 @@ struct event_data {
     std::optional<std::string> board;
     std::optional<std::string> record;  // of a wiring: JSON, and its HMAC under the cabinet's key, hex
     std::optional<std::string> signature;
-    std::optional<std::string> input;  // mains | tamper
-    std::optional<std::string> state;  // of that input: lost, present | open, closed
+    std::optional<std::string> input;    // mains | tamper
+    std::optional<std::string> state;    // of that input: lost, present | open, closed
+    std::optional<std::uint64_t> first;  // of rows that left the ledger …
+    std::optional<std::uint64_t> last;
+    std::optional<std::string> hash;  // … and the last one's, hex
     std::optional<std::string> version;
     std::optional<std::string> epoch;
 };

@@ -58,6 +58,7 @@ public:
         read_mqtt();
         read_clock();
         read_policy();
+        read_ledger();
         root_.no_others();
         if (!errors_.empty()) {
             std::stable_sort(errors_.begin(), errors_.end(),
@@ -91,6 +92,7 @@ private:
             !std::filesystem::is_directory(out_.state_folder, unreadable)) {
             s.wrong("folder", out_.state_folder + " is not a folder");
         }
+        out_.state_must_exist = s.flag("must_exist", false);
         out_.control_socket = path(s.text("control_socket", false, 100).value_or(out_.state_folder + "/control.sock"));
         s.no_others();
     }
@@ -425,6 +427,16 @@ private:
         r.pairs =
             static_cast<core::two_persons>(s.choice("two_persons", {"never", "occupied", "always"}, false).value_or(0));
         r.open_within = s.number("open_within_ms", false, 500, 3000).value_or(r.open_within);
+        s.no_others();
+    }
+
+    // Bounds: a shorter memory than 400 days would lose what an audit asks for; a row is half a KiB (docs/operate.md).
+    void read_ledger() {
+        auto s = root_.table("ledger");
+        auto& r = out_.cabinet.rules;
+        r.ledger_keep = s.number("keep_days", false, 400, 36'500).value_or(r.ledger_keep / core::day) * core::day;
+        r.ledger_rows = static_cast<std::uint64_t>(
+            s.number("keep_rows", false, 10'000, 100'000'000).value_or(static_cast<std::int64_t>(r.ledger_rows)));
         s.no_others();
     }
 

@@ -18,6 +18,7 @@ namespace {
 constexpr int exit_config = 78;  // EX_CONFIG: systemd does not restart it
 constexpr int exit_held = 75;    // EX_TEMPFAIL: somebody else holds the folder or a line
 constexpr int exit_failed = 70;
+constexpr int exit_damaged = 65;  // EX_DATAERR: starting again does not mend it
 
 int check(const std::string& file, locker::settings& out) {
     auto read = locker::read_config(file);
@@ -38,6 +39,13 @@ int check(const std::string& file, locker::settings& out) {
 
 int run(locker::settings s) {
     std::list<locker::exclusive> held;
+    if (const auto database = s.state_folder + "/locker.db"; s.state_must_exist && !std::filesystem::exists(database)) {
+        std::cerr << fmt::format(
+            "lockerd: {} is not there, and [state] must_exist says that it must be: mount the partition it lies on, or "
+            "put back a backup with lockerctl restore\n",
+            database);
+        return exit_config;
+    }
     std::error_code error;
     std::filesystem::create_directories(s.state_folder, error);
     if (error) {
@@ -106,6 +114,9 @@ int main(int argc, char** argv) {
     } catch (const locker::core::wrong_database& e) {
         std::cerr << fmt::format("lockerd: state folder {}: {}\n", folder, e.what());
         return exit_config;
+    } catch (const locker::damaged_archive& e) {
+        std::cerr << fmt::format("lockerd: state folder {}: {}; nothing was changed\n", folder, e.what());
+        return exit_damaged;
     } catch (const std::exception& e) {
         std::cerr << "lockerd: " << e.what() << "\n";
         return exit_failed;

@@ -14,6 +14,7 @@
 #include "daemon/core/locks.hpp"
 #include "daemon/core/openings.hpp"
 #include "daemon/core/ops.hpp"
+#include "daemon/core/retention.hpp"
 #include "daemon/core/rows.hpp"
 #include "daemon/core/sensors.hpp"
 #include "daemon/core/staff.hpp"
@@ -187,6 +188,7 @@ void advance(work& w) {
         advance_sessions(w);
         advance_first_grants(w);
         advance_sensors(w);
+        advance_retention(w);
         say_counted_refusals(w);
         say_facts(w);
     } while (w.rows.size() != said);
@@ -229,11 +231,15 @@ void leave_out_removed(const cabinet_config& config, durable& d) {
     });
 }
 
-// Whether the ledger still ends where the working set says, and its last rows hang together. All of it is checked by
-// `lockerctl log verify`: at a start that would take too long.
-bool ledger_holds(const archive& past, const meta& m) {
+// Whether the ledger still begins and ends where the working set says, and its last rows hang together. All of it is
+// checked by `lockerctl log verify`: at a start that would take too long.
+bool ledger_holds(const archive& past, const durable& d) {
+    const auto& m = d.m;
+    if (past.earliest() != (m.sequence == 0 ? 0 : d.kept.pruned + 1)) {
+        return false;  // its beginning was cut off
+    }
     if (m.sequence == 0) {
-        return past.earliest() == 0;
+        return true;
     }
     const std::uint64_t from = m.sequence > limits::rows_checked ? m.sequence - limits::rows_checked + 1 : 1;
     const auto rows = past.rows(from, UINT64_MAX, limits::rows_checked + 1);
@@ -260,7 +266,7 @@ cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move
                         "its own back, or begin with an empty state folder",
                         state_.d.m.cabinet, config_.id));
     }
-    ledger_broken_ = !ledger_holds(past, state_.d.m);
+    ledger_broken_ = !ledger_holds(past, state_.d);
     leave_out_removed(config_, state_.d);
     std::erase_if(state_.d.sensors, [&](const auto& entry) {
         return std::none_of(config_.sensors.begin(), config_.sensors.end(),
@@ -495,6 +501,7 @@ effects cabinet::conclude(work&& w, const input& in) {
     tx.hint = w.hint_only && w.rows.empty() && w.extra.empty() && !is_request(in);
     tx.writes = difference(state_.d, w.s.d);
     tx.rows = w.rows;
+    tx.forget_through = w.forget_through;
     for (auto& row : w.extra) {
         if (row.kind == "command") {
             tx.prunes.push_back({row.kind, w.age, limits::remembered_commands});

@@ -67,6 +67,9 @@ struct policy {
     int jams_to_quarantine = 3;
     std::int64_t reminder = day;              // between reminders that a deposit waits; 0: none
     std::int64_t reclaimed_known = 30 * day;  // the code of a reclaimed deposit gets its sentence for so long
+    std::int64_t ledger_keep = 400 * day;     // no younger row leaves the ledger …
+    std::uint64_t ledger_rows = 300'000;      // … nor any while there are no more than these
+    std::int64_t ledger_notice = 30 * day;    // said so long before
     bool verify = false;
     two_persons pairs = two_persons::never;
     bool grants_need_clock = false;  // an untrusted clock refuses what opens a door

@@ -47,11 +47,11 @@ struct terminal_gone {
 };
 // What ops order on the board, through the control socket.
 struct ops_order {
-    enum class deed : std::uint8_t { lift_suspension, suspect_all, lock_renewed, record_wiring };
+    enum class deed : std::uint8_t { lift_suspension, suspect_all, lock_renewed, record_wiring, record_mechanical };
     std::uint64_t id = 0;  // answered by an entry_answer with the same id
     deed what = deed::lift_suspension;
     std::string text;  // a staff number; a reason; a wiring's record
-    int number = 0;    // of a door whose lock is new
+    int number = 0;    // of a door: its lock is new, or it was opened with the key
 };
 struct clock_report {
     bool trusted = false;

@@ -44,6 +44,22 @@ verdict suspect_all(work& w, std::string_view reason) {
     return fmt::format(R"({{"suspected":{}}})", count);
 }
 
+// Somebody opened a door with its mechanical key: who and why is all that the ledger can know of it.
+verdict record_mechanical(work& w, int number, const std::string& reason) {
+    const auto at = w.s.d.compartments.find(number);
+    if (at == w.s.d.compartments.end()) {
+        return refusal{error_code::unknown_compartment, fmt::format("there is no door {}", number)};
+    }
+    const auto* lies = w.find_deposit(at->second.deposit);
+    auto data = lies != nullptr ? data_of(*lies) : event_data{};
+    data.compartment = number;
+    data.reason = reason;
+    data.via = "socket";
+    w.say(event_type::opening_mechanical, subject_of(number), data);
+    suspect(w, at->second, "its door was opened with the mechanical key");
+    return fmt::format(R"({{"recorded":{}}})", number);
+}
+
 // {"record": JSON as text, "signature": hex}, of this cabinet, by whoever holds its key.
 verdict record_wiring(work& w, const std::string& text) {
     const auto given = parse_object(text, 2 * limits::wiring_bytes);
@@ -89,6 +105,8 @@ verdict obey(work& w, const ops_order& order) {
             return renew_lock(w, order.number);
         case ops_order::deed::record_wiring:
             return record_wiring(w, order.text);
+        case ops_order::deed::record_mechanical:
+            return record_mechanical(w, order.number, order.text);
     }
     return malformed("what is ordered");
 }

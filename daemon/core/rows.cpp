@@ -91,6 +91,10 @@ std::string encode_row(const roster& r) {
     return serialize(object{{"version", r.version}, {"staff", members_json(r.members)}});
 }
 
+std::string encode_row(const retention& r) {
+    return serialize(object{{"pruned", r.pruned}, {"prune_at", r.prune_at}, {"said", r.said_ms}});
+}
+
 std::string encode_row(const meta& m) {
     return serialize(object{{"age", m.age},
                             {"mono", m.mono_ms},
@@ -128,7 +132,7 @@ public:
         o_ = std::move(v.get_object());
     }
     [[noreturn]] void fail(std::string_view what) const {
-        throw archive_error("state row of kind " + kind_ + ": " + std::string(what));
+        throw damaged_archive("state row of kind " + kind_ + ": " + std::string(what));
     }
     template <typename T>
     void get(std::string_view member, T& into) const {
@@ -159,9 +163,10 @@ public:
         into = *v;
     }
     void get(std::string_view member, bucket& into) const {
-        if (const auto* v = o_.if_contains(member); v != nullptr && v->is_object()) {
-            into.debt = v->at("debt").as_int64();
-            into.at = v->at("at").as_int64();
+        if (const auto* v = o_.if_contains(member); v != nullptr) {
+            const row r(kind_, serialize(*v));
+            r.get("debt", into.debt);
+            r.get("at", into.at);
         }
     }
 
@@ -278,7 +283,7 @@ roster decode_roster(const std::string& text) {
 key_ring decode_ring(const std::string& text) {
     auto ring = parse_key_ring(text);
     if (!ring) {
-        throw archive_error("state row of kind document: ring: " + ring.error().detail);
+        throw damaged_archive("state row of kind document: ring: " + ring.error().detail);
     }
     return std::move(*ring);
 }
@@ -339,7 +344,7 @@ std::int64_t number_key(std::string_view kind, const std::string& key) {
     std::int64_t n = 0;
     const auto [at, error] = std::from_chars(key.data(), key.data() + key.size(), n);
     if (error != std::errc{} || at != key.data() + key.size()) {
-        throw archive_error("state row of kind " + std::string(kind) + ": key " + key);
+        throw damaged_archive("state row of kind " + std::string(kind) + ": key " + key);
     }
     return n;
 }
@@ -419,6 +424,9 @@ std::vector<state_write> difference(const durable& before, const durable& after)
     if (before.people != after.people) {
         out.push_back({"document", "roster", encode_row(*after.people)});
     }
+    if (!(before.kept == after.kept)) {
+        out.push_back({"retention", "ledger", encode_row(after.kept)});
+    }
     if (!(before.m == after.m)) {
         out.push_back({"meta", "cabinet", encode_row(after.m)});
     }
@@ -460,6 +468,12 @@ durable load(const archive& a) {
     }
     if (const auto text = a.find("document", "roster")) {
         d.people = std::make_shared<const roster>(decode_roster(*text));
+    }
+    if (const auto text = a.find("retention", "ledger")) {
+        const row r("retention", *text);
+        r.get("pruned", d.kept.pruned);
+        r.get("prune_at", d.kept.prune_at);
+        r.get("said", d.kept.said_ms);
     }
     if (const auto text = a.find("meta", "cabinet")) {
         d.m = decode_meta(*text);

@@ -152,6 +152,14 @@ struct meta {
     bool operator==(const meta&) const = default;
 };
 
+// What has left the ledger. A row of its own: a release that does not know it leaves it as it is.
+struct retention {
+    std::uint64_t pruned = 0;   // the highest sequence that has left; 0: none
+    std::int64_t prune_at = 0;  // age: from when on rows leave; 0: not announced …
+    std::int64_t said_ms = 0;   // … and when it was, wall time
+    bool operator==(const retention&) const = default;
+};
+
 struct durable {
     std::map<int, compartment> compartments;
     std::map<std::string, deposit, std::less<>> deposits;  // live ones, and those in their grace
@@ -163,6 +171,7 @@ struct durable {
     // Replaced as wholes, so that a draft of the state costs no copy of them. Never null.
     std::shared_ptr<const key_ring> ring = std::make_shared<const key_ring>();
     std::shared_ptr<const roster> people = std::make_shared<const roster>();
+    retention kept;
     meta m;
     bool operator==(const durable&) const = default;
 };
@@ -262,7 +271,8 @@ struct live {
     bool space_low = false;
     bool storage_failed = false;
     std::int64_t storage_since_ms = 0;
-    std::int64_t retry_at = 0;  // monotonic: no commit of our own accord before
+    std::int64_t retry_at = 0;       // monotonic: no commit of our own accord before
+    std::int64_t retention_due = 0;  // monotonic: when to look again whether rows may leave
     bool stopping = false;
     // refusals: 20 at once, then 1 a second, the rest as one row a minute
     std::int64_t refusal_debt = 0;

@@ -133,6 +133,14 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
                          "Go there: see who works at it, and shut it.");
         }
     }
+    if (const auto& kept = w.s.d.kept; kept.prune_at != 0) {
+        alarms.raise(
+            alarms.topic().alarm("ledger"), kept.said_ms,
+            fmt::format("The ledger has more rows than it should keep: those older than {} days leave it from {} on.",
+                        w.config.rules.ledger_keep / day,
+                        format_time(kept.said_ms + w.config.rules.ledger_notice).substr(0, 10)),
+            "Run `lockerctl log export` and keep the file.");
+    }
     if (w.s.d.m.ledger_broken_ms != 0) {
         alarms.raise(
             alarms.topic().alarm("ledger"), w.s.d.m.ledger_broken_ms,
@@ -207,6 +215,8 @@ std::string snapshot(const work& w) {
         }
         compartments.push_back(std::move(o));
     }
+    const auto openings = std::count_if(w.s.d.openings.begin(), w.s.d.openings.end(),
+                                        [](const auto& o) { return o.second.result == outcome::pending; });
     array deposits;
     for (const auto& [id, d] : w.s.d.deposits) {
         if (!d.live()) {
@@ -237,6 +247,8 @@ std::string snapshot(const work& w) {
                             {"earliest", padded(w.past.earliest())},
                             {"acknowledged", padded(w.s.d.m.acknowledged)},
                             {"epoch", w.s.l.epoch},
+                            {"version", w.config.version},
+                            {"openings", openings},
                             {"broker", w.s.l.broker_up},
                             {"ring", w.s.d.ring->version},
                             {"roster", w.s.d.people->version},

@@ -35,9 +35,10 @@ public:
     std::int64_t wall = 0;  // judged time, milliseconds since 1970
 
     std::vector<ledger_row> rows;
-    std::vector<state_write> extra;  // rows outside the working set: used grants, remembered commands, ended deposits
-    effects after;                   // executed once all of this is committed
-    bool hint_only = false;          // what changed may be lost in a power cut (see openings.cpp)
+    std::vector<state_write> extra;    // rows outside the working set: used grants, remembered commands, ended deposits
+    std::uint64_t forget_through = 0;  // ledger rows up to this one leave with this transaction; 0: none
+    effects after;                     // executed once all of this is committed
+    bool hint_only = false;            // what changed may be lost in a power cut (see openings.cpp)
     std::int64_t wake = std::numeric_limits<std::int64_t>::max();  // monotonic: the next deadline
 
     [[nodiscard]] std::int64_t next_sequence() const { return static_cast<std::int64_t>(s.d.m.sequence) + 1; }

@@ -133,6 +133,16 @@ std::string plain(const boost::json::object& data, std::string_view member) {
     return v == nullptr ? "" : v->is_string() ? std::string(v->get_string()) : boost::json::serialize(*v);
 }
 
+// A row of the chain that says: the rows up to that one left, and this was the hash of the last (protocol/LEDGER.md).
+bool vouches_for(const ledger_row& row, std::uint64_t last, const digest256& hash) {
+    if (row.type != "ledger.pruned") {
+        return false;
+    }
+    const auto data = boost::json::parse(row.data).as_object();
+    const auto* through = data.if_contains("last");
+    return through != nullptr && *through == last && plain(data, "hash") == to_hex(hash);
+}
+
 }  // namespace
 
 std::string csv_header() {
@@ -150,10 +160,14 @@ verification verify(const row_source& source, const known_head& head,
                     const std::function<void(std::uint64_t)>& progress) {
     verification v;
     std::uint64_t next = 1;
+    bool vouched = true;  // for what was before the first row
+    digest256 before{};
     for (auto rows = source(next); !rows.empty(); rows = source(next)) {
         for (const auto& row : rows) {
             if (v.rows == 0) {
-                v.first = row.sequence;  // rows before a checkpoint may have been pruned
+                v.first = row.sequence;
+                vouched = row.sequence == 1;
+                before = row.previous;
                 if (row.sequence == 1 && row.previous != digest256{}) {
                     v.wrong = "row 1 does not begin the chain";
                 }
@@ -171,12 +185,17 @@ verification verify(const row_source& source, const known_head& head,
             if (!v.wrong.empty()) {
                 return v;
             }
+            vouched = vouched || vouches_for(row, v.first - 1, before);
             ++v.rows;
             v.last = row.sequence;
             v.head = row.hash;
         }
         next = v.last + 1;
         progress(v.rows);
+    }
+    if (!vouched) {
+        v.wrong = fmt::format("rows 1 to {} are missing, and no row says that they left: the beginning was cut off",
+                              v.first - 1);
     }
     if (v.last < head.sequence) {
         v.wrong = fmt::format("rows {} to {} are missing: the end was cut off", v.last + 1, head.sequence);

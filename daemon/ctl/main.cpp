@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "daemon/app/config.hpp"
+#include "daemon/ctl/care.hpp"
 #include "daemon/ctl/client.hpp"
 #include "daemon/ctl/commission/commission.hpp"
 #include "daemon/ctl/completion.hpp"
@@ -24,12 +25,11 @@
 namespace {
 
 using boost::json::object;
+using locker::exit_config;
 using locker::exit_failed;
 using locker::exit_refused;
 using locker::options;
 using locker::text;
-
-constexpr int exit_config = 78;  // as lockerd --check-config
 
 object snapshot_of(const options& o) {
     return locker::ask(o.socket, {{"do", "status"}}).at("result").as_object();
@@ -342,6 +342,17 @@ int run(int argc, char** argv) {
     suspect->add_option("--reason", reason, "Why; it stands in the ledger")->required();
     suspect->callback([&] { code = locker::show(o, locker::ask(o.socket, {{"do", "suspect"}, {"reason", reason}})); });
 
+    int opened = 0;
+    auto* emergency = app.add_subcommand(
+        "emergency",
+        "A door was opened with its mechanical key: recorded, and the compartment suspected until staff settle it");
+    emergency->add_option("door", opened, "The number on the door")->required()->check(CLI::Range(1, 999));
+    emergency->add_option("--reason", reason, "Who, and why; it stands in the ledger")->required();
+    emergency->callback([&] {
+        code =
+            locker::show(o, locker::ask(o.socket, {{"do", "mechanical"}, {"compartment", opened}, {"reason", reason}}));
+    });
+
     log_options l;
     auto* log = app.add_subcommand("log", "The ledger");
     log->require_subcommand(1);
@@ -364,6 +375,7 @@ int run(int argc, char** argv) {
         sub->add_option("--deposit", l.only.deposit, "Rows about this deposit");
         sub->add_option("--since", l.only.since, "Not before: RFC 3339, 2026-11-24T08:00:00Z");
     }
+    locker::add_care(app, o, code);
     locker::add_mint(app, code);
     std::string shell = "bash";
     auto* completion = app.add_subcommand("completion", "A completion script, for: eval \"$(lockerctl completion)\"");

@@ -127,14 +127,22 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
             }
             waiting[++entries] = s;
             handlers.order(entries, lift ? ops_deed::lift : ops_deed::suspect, *text, 0);
-        } else if (*what == "renewed") {
+        } else if (*what == "renewed" || *what == "mechanical") {
             const auto door = optional_integer(*request, "compartment", 1, limits::compartment_max);
             if (!door || !*door) {
                 send(s, error_reply("", door ? malformed("compartment: the number on the door") : door.error(), ""));
                 return;
             }
+            const bool mechanical = *what == "mechanical";
+            const auto reason =
+                mechanical ? required_text(*request, "reason", limits::text_bytes) : reading<std::string>("");
+            if (!reason) {
+                send(s, error_reply("", reason.error(), ""));
+                return;
+            }
             waiting[++entries] = s;
-            handlers.order(entries, ops_deed::renewed, "", static_cast<int>(**door));
+            handlers.order(entries, mechanical ? ops_deed::mechanical : ops_deed::renewed, *reason,
+                           static_cast<int>(**door));
         } else if (*what == "health") {
             send(s, ok_reply("", handlers.health()));
         } else if (*what == "status") {
@@ -151,7 +159,9 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         } else if (*what == "watch") {
             s->watching = true;
         } else {
-            send(s, error_reply("", malformed("do: enter, status, health, log, watch, lift, suspect or renewed"), ""));
+            send(s,
+                 error_reply(
+                     "", malformed("do: enter, status, health, log, watch, lift, suspect, renewed or mechanical"), ""));
         }
     }
 

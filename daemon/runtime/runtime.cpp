@@ -31,6 +31,8 @@ core::ops_order::deed deed_of(ops_deed what) {
             return deed::suspect_all;
         case ops_deed::renewed:
             return deed::lock_renewed;
+        case ops_deed::mechanical:
+            return deed::record_mechanical;
     }
     return deed::suspect_all;
 }

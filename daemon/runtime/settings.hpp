@@ -18,6 +18,7 @@ struct settings {
     front_settings front;
     broker_settings broker;
     std::string state_folder;
+    bool state_must_exist = false;  // an empty folder is a partition that was not mounted, or lost
     std::string control_socket;
     bool battery_backed_clock = false;
     std::int64_t metrics_every_ms = 60'000;

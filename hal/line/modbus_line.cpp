@@ -28,7 +28,7 @@ std::int64_t now_us() {
 
 void wait_us(std::int64_t us) {
     if (us > 0) {
-        timespec t{us / 1'000'000, (us % 1'000'000) * 1000};
+        timespec t{static_cast<std::time_t>(us / 1'000'000), static_cast<long>((us % 1'000'000) * 1000)};
         nanosleep(&t, nullptr);
     }
 }

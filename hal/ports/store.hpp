@@ -32,6 +32,7 @@ struct transaction {
     std::vector<ledger_row> rows;
     std::vector<state_write> writes;
     std::vector<state_prune> prunes;
+    std::uint64_t forget_through = 0;  // ledger rows up to this one leave; 0: none
     // A hint survives the death of the process, not a power cut: it is written without a sync.
     bool hint = false;
 };
@@ -46,6 +47,11 @@ enum class commit_error : std::uint8_t {
 // Reading failed: whatever was asked is not known, so the input that asked is refused as storage_failed.
 struct archive_error : std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+// … for good: the file is damaged, or of another program. Starting again does not mend it.
+struct damaged_archive : archive_error {
+    using archive_error::archive_error;
 };
 
 // What was committed. Reads are functions of the committed content alone, so the core stays deterministic with them.

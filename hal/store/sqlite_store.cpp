@@ -87,12 +87,23 @@ private:
 };
 
 // What reads throw.
+[[noreturn]] void unreadable(const sql_error& e, const std::string& where) {
+    const int code = e.code & 0xFF;
+    if (code == SQLITE_MISMATCH) {
+        throw damaged_archive(where + e.what());
+    }
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+        throw damaged_archive(where + e.what() + "; put back a backup: lockerctl restore");
+    }
+    throw archive_error(where + e.what());
+}
+
 template <typename F>
 auto reading_rows(F&& f) {
     try {
         return f();
     } catch (const sql_error& e) {
-        throw archive_error(e.what());
+        unreadable(e, "");
     }
 }
 
@@ -135,10 +146,10 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
             migrate();
         }
         if (version() >= major_step) {
-            throw sql_error(SQLITE_ERROR, "it was written by a newer major version; start that one");
+            throw sql_error(SQLITE_MISMATCH, "it was written by a newer major version; start that one");
         }
     } catch (const sql_error& e) {
-        throw std::runtime_error(fmt::format("database {}: {}", file, e.what()));
+        unreadable(e, fmt::format("database {}: ", file));
     }
 }
 
@@ -177,16 +188,18 @@ void sqlite_store::migrate() {
 }
 
 void sqlite_store::write(const transaction& tx) {
-    statement row(use("INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?)"));
+    statement row(
+        use("INSERT INTO ledger (sequence, wall_ms, mono_ms, boot, type, subject, data, previous, hash) "
+            "VALUES (?,?,?,?,?,?,?,?,?)"));
     for (const auto& r : tx.rows) {
         row.bind(1, static_cast<std::int64_t>(r.sequence)).bind(2, r.wall_ms).bind(3, r.mono_ms).bind(4, r.boot);
         row.bind(5, r.type).bind(6, r.subject).bind(7, r.data).bind(8, r.previous).bind(9, r.hash);
         row.step();
         row.again();
     }
-    statement put(
-        use("INSERT INTO state VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
-            "until=excluded.until"));
+    statement put(use(
+        "INSERT INTO state (kind, key, value, until) VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value, "
+        "until=excluded.until"));
     statement drop(use("DELETE FROM state WHERE kind=? AND key=?"));
     for (const auto& w : tx.writes) {
         statement& s = w.value ? put : drop;
@@ -206,6 +219,10 @@ void sqlite_store::write(const transaction& tx) {
                     "WHERE kind=?1 AND until > 0 ORDER BY until DESC LIMIT 1 OFFSET ?2)"));
             many.bind(1, p.kind).bind(2, static_cast<std::int64_t>(p.keep) - 1).step();
         }
+    }
+    if (tx.forget_through != 0) {
+        statement gone(use("DELETE FROM ledger WHERE sequence <= ?"));
+        gone.bind(1, static_cast<std::int64_t>(tx.forget_through)).step();
     }
 }
 

@@ -18,8 +18,8 @@ class sqlite_store : public store {
 public:
     enum class mode : std::uint8_t { read_write, read_only };
 
-    // Throws std::runtime_error with a sentence when the file cannot be opened, is damaged, or was written by a newer
-    // major version. `read_only` is for tools while no lockerd runs.
+    // Throws archive_error with a sentence when the file cannot be opened; damaged_archive when it is damaged, or was
+    // written by a newer major version. `read_only` is for tools while no lockerd runs.
     explicit sqlite_store(const std::string& file, mode how = mode::read_write);
     ~sqlite_store() override;
     sqlite_store(const sqlite_store&) = delete;

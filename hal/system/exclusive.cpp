@@ -3,41 +3,54 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 namespace locker {
 namespace {
 
-std::string holder(const std::string& file) {
-    std::ifstream in(file);
-    std::string pid;
-    std::getline(in, pid);
-    std::ifstream comm("/proc/" + pid + "/comm");
-    std::string name;
-    std::getline(comm, name);
-    return pid.empty() ? "another process" : fmt::format("process {} ({})", pid, name.empty() ? "unknown" : name);
+// By the kernel's list of locks (proc(5), /proc/locks): "3: FLOCK  ADVISORY  WRITE 123 fe:00:4711 0 EOF".
+std::string holder(int fd) {
+    struct stat info {};
+    if (::fstat(fd, &info) == 0) {
+        std::ifstream locks("/proc/locks");
+        for (std::string line; std::getline(locks, line);) {
+            std::istringstream words(line);
+            std::string nth, kind, how, what, pid, where;
+            words >> nth >> kind >> how >> what >> pid >> where;
+            if (kind == "FLOCK" && where.ends_with(fmt::format(":{}", info.st_ino))) {
+                std::ifstream comm("/proc/" + pid + "/comm");
+                std::string name;
+                std::getline(comm, name);
+                return fmt::format("process {} ({})", pid, name.empty() ? "unknown" : name);
+            }
+        }
+    }
+    return "another process";
 }
 
 }  // namespace
 
+// Read only: root's tools and lockerd's user share these files, and a lock asks for no more.
 exclusive::exclusive(const std::string& file, const std::string& what)
-    : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) {
+    : fd_(::open(file.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) {
+    if (fd_ < 0 && errno == EACCES) {  // another's file in a folder that all may write to (fs.protected_regular)
+        fd_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
     if (fd_ < 0) {
         throw std::runtime_error(fmt::format("{}: {}: {}", what, file, std::strerror(errno)));
     }
     if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+        const auto who = holder(fd_);
         ::close(fd_);
-        throw std::runtime_error(fmt::format("{} is held by {}", what, holder(file)));
-    }
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, pid.data(), pid.size(), 0) < 0) {
-        // The lock holds all the same; only its holder's name is missing.
+        throw std::runtime_error(fmt::format("{} is held by {}", what, who));
     }
 }
 

@@ -64,6 +64,7 @@ commit_error memory_store::commit(const transaction& tx) {
             return at != until.end() && at->second < p.before;
         });
     }
+    std::erase_if(ledger, [&](const auto& row) { return row.sequence <= tx.forget_through; });
     ledger.insert(ledger.end(), tx.rows.begin(), tx.rows.end());
     return commit_error::none;
 }
