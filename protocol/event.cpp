@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, event_type_count> names{
     "input.changed",        "clock.trusted",       "clock.untrusted",
     "clock.stepped",        "storage.low",         "storage.failed",
     "daemon.started",       "daemon.stopping",     "cabinet.wired",
-    "opening.mechanical",   "ledger.pruned",
+    "opening.mechanical",   "ledger.pruned",       "ledger.examined",
 };
 
 }  // namespace

@@ -54,8 +54,9 @@ enum class event_type : std::uint8_t {
     cabinet_wired,
     opening_mechanical,
     ledger_pruned,
+    ledger_examined,
 };
-inline constexpr std::size_t event_type_count = 44;
+inline constexpr std::size_t event_type_count = 45;
 
 // "deposit.reserved"; the CloudEvents type is "locker." before it.
 [[nodiscard]] std::string_view name(event_type type);

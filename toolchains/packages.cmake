@@ -46,7 +46,7 @@ endfunction()
 
 install(TARGETS lockerd lockerctl RUNTIME COMPONENT cloud-locker)
 install_unit(cloud-locker lockerd.service)
-install(FILES ${units}/cloud-locker/60-cloud-locker.rules DESTINATION lib/udev/rules.d COMPONENT cloud-locker)
+install(FILES ${units}/cloud-locker/70-cloud-locker.rules DESTINATION lib/udev/rules.d COMPONENT cloud-locker)
 install_papers(cloud-locker lockerd.8 lockerctl.1)
 
 install(TARGETS lockersim RUNTIME COMPONENT cloud-locker-tools)

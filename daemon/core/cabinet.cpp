@@ -342,10 +342,11 @@ void cabinet::learn(moment now, const input& in) {
     } else if (const auto* clock = std::get_if<clock_report>(&in)) {
         l.clock_trusted = clock->trusted;
     } else if (const auto* space = std::get_if<space_report>(&in)) {
-        if (space->low && !l.space_low && !l.storage_failed) {
+        if ((space->low || space->worn) && !l.space_low && !l.medium_worn && !l.storage_failed) {
             l.storage_since_ms = wall;
         }
         l.space_low = space->low;
+        l.medium_worn = space->worn;
     } else if (const auto* board = std::get_if<board_report>(&in)) {
         auto& b = l.boards.at(static_cast<std::size_t>(board->board));
         if (b.present != board->present) {

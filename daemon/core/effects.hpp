@@ -47,7 +47,15 @@ struct terminal_gone {
 };
 // What ops order on the board, through the control socket.
 struct ops_order {
-    enum class deed : std::uint8_t { lift_suspension, suspect_all, lock_renewed, record_wiring, record_mechanical };
+    enum class deed : std::uint8_t {
+        lift_suspension,
+        suspect_all,
+        lock_renewed,
+        record_wiring,
+        record_mechanical,
+        record_emptied,
+        ledger_examined
+    };
     std::uint64_t id = 0;  // answered by an entry_answer with the same id
     deed what = deed::lift_suspension;
     std::string text;  // a staff number; a reason; a wiring's record
@@ -58,6 +66,7 @@ struct clock_report {
 };
 struct space_report {
     bool low = false;
+    bool worn = false;  // the medium should be changed while it still works
 };
 struct tick {};
 struct stop {};

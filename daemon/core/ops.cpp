@@ -45,19 +45,44 @@ verdict suspect_all(work& w, std::string_view reason) {
 }
 
 // Somebody opened a door with its mechanical key: who and why is all that the ledger can know of it.
-verdict record_mechanical(work& w, int number, const std::string& reason) {
+// `emptied`: what lay there was handed over by hand.
+verdict record_mechanical(work& w, int number, const std::string& reason, bool emptied) {
     const auto at = w.s.d.compartments.find(number);
     if (at == w.s.d.compartments.end()) {
         return refusal{error_code::unknown_compartment, fmt::format("there is no door {}", number)};
     }
-    const auto* lies = w.find_deposit(at->second.deposit);
+    auto* lies = w.find_deposit(at->second.deposit);
+    if (emptied && (lies == nullptr || !lies->live())) {
+        return refusal{error_code::wrong_state, fmt::format("no deposit lies behind door {}", number)};
+    }
     auto data = lies != nullptr ? data_of(*lies) : event_data{};
     data.compartment = number;
     data.reason = reason;
     data.via = "socket";
     w.say(event_type::opening_mechanical, subject_of(number), data);
+    if (emptied) {
+        w.say(event_type::deposit_reclaimed, subject_of(number), data);
+        end_deposit(w, *lies, deposit_state::reclaimed, 0);
+    }
     suspect(w, at->second, "its door was opened with the mechanical key");
     return fmt::format(R"({{"recorded":{}}})", number);
+}
+
+// Somebody knows why the ledger does not hold: the alarm ends, and what is so now is where the next start begins to
+// look. `log verify` goes on telling the truth.
+verdict ledger_examined(work& w, const std::string& reason) {
+    if (w.s.d.m.ledger_broken_ms == 0) {
+        return refusal{error_code::wrong_state, "no alarm about the ledger stands"};
+    }
+    w.s.d.m.ledger_broken_ms = 0;
+    if (const auto earliest = w.past.earliest(); earliest != 0) {
+        w.s.d.kept.pruned = earliest - 1;
+    }
+    event_data data;
+    data.reason = reason;
+    data.via = "socket";
+    w.say(event_type::ledger_examined, "", data);
+    return std::string(R"({"examined":true})");
 }
 
 // {"record": JSON as text, "signature": hex}, of this cabinet, by whoever holds its key.
@@ -106,7 +131,11 @@ verdict obey(work& w, const ops_order& order) {
         case ops_order::deed::record_wiring:
             return record_wiring(w, order.text);
         case ops_order::deed::record_mechanical:
-            return record_mechanical(w, order.number, order.text);
+            return record_mechanical(w, order.number, order.text, false);
+        case ops_order::deed::record_emptied:
+            return record_mechanical(w, order.number, order.text, true);
+        case ops_order::deed::ledger_examined:
+            return ledger_examined(w, order.text);
     }
     return malformed("what is ordered");
 }

@@ -269,6 +269,7 @@ struct live {
     std::map<std::uint64_t, session> sessions;  // by terminal
     std::map<int, first_grant> first_grants;    // by door
     bool space_low = false;
+    bool medium_worn = false;
     bool storage_failed = false;
     std::int64_t storage_since_ms = 0;
     std::int64_t retry_at = 0;       // monotonic: no commit of our own accord before

@@ -135,7 +135,7 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
     }
     if (const auto& kept = w.s.d.kept; kept.prune_at != 0) {
         alarms.raise(
-            alarms.topic().alarm("ledger"), kept.said_ms,
+            alarms.topic().alarm("ledger", "retention"), kept.said_ms,
             fmt::format("The ledger has more rows than it should keep: those older than {} days leave it from {} on.",
                         w.config.rules.ledger_keep / day,
                         format_time(kept.said_ms + w.config.rules.ledger_notice).substr(0, 10)),
@@ -145,12 +145,16 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
         alarms.raise(
             alarms.topic().alarm("ledger"), w.s.d.m.ledger_broken_ms,
             "The ledger's end was cut off or altered while lockerd did not run.",
-            "Run `lockerctl log verify`, compare with the events that others hold, and find out who was here.");
+            "Run `lockerctl log verify`, compare with the events that others hold, and find out who was here; then "
+            "`lockerctl log examined`.");
     }
-    if (l.storage_failed || l.space_low) {
+    if (l.storage_failed || l.space_low || l.medium_worn) {
         alarms.raise(alarms.topic().alarm("storage"), l.storage_since_ms,
-                     l.storage_failed ? "Nothing can be recorded: doors stay shut." : "Storage is nearly full.",
-                     "Check the card and its free space.");
+                     l.storage_failed ? "Nothing can be recorded: doors stay shut."
+                     : l.space_low    ? "Storage is nearly full: no new deposits are taken."
+                                      : "The storage medium is worn out, or its file system met errors.",
+                     l.storage_failed || l.space_low ? "Check the card and its free space."
+                                                     : "Run `lockerctl backup`, and change the medium soon.");
     }
 }
 
@@ -215,8 +219,6 @@ std::string snapshot(const work& w) {
         }
         compartments.push_back(std::move(o));
     }
-    const auto openings = std::count_if(w.s.d.openings.begin(), w.s.d.openings.end(),
-                                        [](const auto& o) { return o.second.result == outcome::pending; });
     array deposits;
     for (const auto& [id, d] : w.s.d.deposits) {
         if (!d.live()) {
@@ -248,7 +250,6 @@ std::string snapshot(const work& w) {
                             {"acknowledged", padded(w.s.d.m.acknowledged)},
                             {"epoch", w.s.l.epoch},
                             {"version", w.config.version},
-                            {"openings", openings},
                             {"broker", w.s.l.broker_up},
                             {"ring", w.s.d.ring->version},
                             {"roster", w.s.d.people->version},

@@ -41,6 +41,15 @@ std::string told(const object& answer) {
     if (const auto* renewed = result.if_contains("renewed")) {
         return fmt::format("{0} 号锁重新记录。 The lock of door {0} is learnt anew.", renewed->as_int64());
     }
+    if (const auto* door = result.if_contains("recorded")) {
+        return fmt::format(
+            "{0} 号柜门的机械开启已记录，待查。 The opening of door {0} with its key is recorded; staff should settle "
+            "it.",
+            door->as_int64());
+    }
+    if (result.contains("examined")) {
+        return "账本警报已解除。 The alarm about the ledger is over; `lockerctl log verify` goes on telling the truth.";
+    }
     if (const auto* lifted = result.if_contains("lifted")) {
         const auto number = text(result, "staff");
         return lifted->as_bool()

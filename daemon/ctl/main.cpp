@@ -275,7 +275,12 @@ int run(int argc, char** argv) {
         app.add_subcommand("provision", "Write what the portal's enrolment gave: keys, ring, the broker's account");
     provision->add_option("bundle", bundle, "The file")->required();
     provision->add_option("--folder", folder, "Where lockerd's configuration and keys go")->capture_default_str();
-    provision->callback([&] { code = locker::provision(bundle, folder); });
+    bool again = false;
+    provision->add_flag(
+        "--replace", again,
+        "The cabinet has a new key: key, ring and broker's password are replaced, what was there is kept as "
+        "*.before; lockerd.toml stays as it is");
+    provision->callback([&] { code = locker::provision(bundle, folder, again); });
 
     static locker::commission_options c;
     bool verify = false;
@@ -348,9 +353,12 @@ int run(int argc, char** argv) {
         "A door was opened with its mechanical key: recorded, and the compartment suspected until staff settle it");
     emergency->add_option("door", opened, "The number on the door")->required()->check(CLI::Range(1, 999));
     emergency->add_option("--reason", reason, "Who, and why; it stands in the ledger")->required();
+    bool emptied = false;
+    emergency->add_flag("--emptied", emptied, "What lay in it was handed over by hand: its deposit ends as reclaimed");
     emergency->callback([&] {
-        code =
-            locker::show(o, locker::ask(o.socket, {{"do", "mechanical"}, {"compartment", opened}, {"reason", reason}}));
+        code = locker::show(
+            o, locker::ask(o.socket,
+                           {{"do", "mechanical"}, {"compartment", opened}, {"emptied", emptied}, {"reason", reason}}));
     });
 
     log_options l;
@@ -359,6 +367,13 @@ int run(int argc, char** argv) {
     log->add_option("--database", l.database, "Read this file instead, of a lockerd that is stopped");
     log->fallthrough();
     log->add_subcommand("verify", "Recompute the whole chain")->callback([&] { code = log_verify(o, l); });
+    auto* examined = log->add_subcommand(
+        "examined",
+        "Somebody has found out why the ledger does not hold: its alarm ends. `verify` goes on telling the truth");
+    examined->add_option("--reason", reason, "What was found; it stands in the ledger")->required();
+    examined->callback([&] {
+        code = locker::show(o, locker::ask(o.socket, {{"do", "examined"}, {"reason", reason}}));
+    });
     auto* show = log->add_subcommand("show", "Rows as text");
     show->add_flag("--follow", l.follow, "Go on with rows as they are recorded");
     show->callback([&] { code = log_print(o, l, o.json ? row_form::json_lines : row_form::text); });

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <stdexcept>
+#include <vector>
 
 #include "hal/config/key_files.hpp"
 #include "protocol/crypto.hpp"
@@ -54,7 +55,7 @@ std::string quoted(const std::string& given) {
 
 }  // namespace
 
-int provision(const std::string& bundle, const std::string& folder) {
+int provision(const std::string& bundle, const std::string& folder, bool replace) {
     const auto file = read_text_file(bundle);
     if (!file) {
         throw std::runtime_error(file.error().what);
@@ -76,8 +77,12 @@ int provision(const std::string& bundle, const std::string& folder) {
     }
     const fs::path keys = fs::path(folder) / "keys";
     const fs::path config = fs::path(folder) / "lockerd.toml";
-    for (const auto& path : {config, keys / "cabinet.key", keys / "issuers.json", keys / "broker.password"}) {
-        if (fs::exists(path)) {
+    const std::vector<fs::path> in_keys{keys / "cabinet.key", keys / "issuers.json", keys / "broker.password"};
+    if (replace && !fs::exists(config)) {
+        throw std::runtime_error(config.string() + " is not there: --replace is for a cabinet that has one");
+    }
+    for (const auto& path : {config, in_keys[0], in_keys[1], in_keys[2]}) {
+        if (!replace && fs::exists(path)) {
             throw std::runtime_error(path.string() + " exists already: nothing is overwritten, nothing was written");
         }
     }
@@ -93,11 +98,24 @@ int provision(const std::string& bundle, const std::string& folder) {
         quoted(text(cabinet, "id")), quoted(text(cabinet, "name")), quoted(text(cabinet, "place")),
         quoted(text(cabinet, "help")), quoted(text(broker, "uri", 1024)), account);
     fs::create_directories(keys);
-    fs::permissions(keys, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
+    fs::permissions(keys, fs::perms::owner_all);
+    for (const auto& path : in_keys) {
+        if (replace && fs::exists(path)) {
+            fs::rename(path, path.string() + ".before");
+        }
+    }
     write_new_file((keys / "cabinet.key").string(), key + "\n", 0600);
     write_new_file((keys / "issuers.json").string(), ring + "\n", 0644);
     if (!user.empty()) {
         write_new_file((keys / "broker.password").string(), password + "\n", 0600);
+    }
+    if (replace) {
+        std::cout << fmt::format(
+            "The keys in {} are new; what was there is kept as *.before. The previous key, if {} names one, is no "
+            "longer "
+            "wanted. Delete the bundle: it holds the cabinet's key.\n",
+            keys.string(), config.string());
+        return 0;
     }
     write_new_file(config.string(), toml, 0644);
     std::cout << fmt::format(

@@ -118,7 +118,7 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
             send(s, error_reply("", what.error(), ""));
         } else if (*what == "enter") {
             enter(s, *request);
-        } else if (*what == "lift" || *what == "suspect") {
+        } else if (*what == "lift" || *what == "suspect" || *what == "examined") {
             const bool lift = *what == "lift";
             const auto text = required_text(*request, lift ? "staff" : "reason", limits::text_bytes);
             if (!text) {
@@ -126,7 +126,11 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             waiting[++entries] = s;
-            handlers.order(entries, lift ? ops_deed::lift : ops_deed::suspect, *text, 0);
+            handlers.order(entries,
+                           lift                 ? ops_deed::lift
+                           : *what == "suspect" ? ops_deed::suspect
+                                                : ops_deed::examined,
+                           *text, 0);
         } else if (*what == "renewed" || *what == "mechanical") {
             const auto door = optional_integer(*request, "compartment", 1, limits::compartment_max);
             if (!door || !*door) {
@@ -134,6 +138,8 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             const bool mechanical = *what == "mechanical";
+            const auto* flag = request->if_contains("emptied");
+            const bool emptied = flag != nullptr && flag->is_bool() && flag->get_bool();
             const auto reason =
                 mechanical ? required_text(*request, "reason", limits::text_bytes) : reading<std::string>("");
             if (!reason) {
@@ -141,8 +147,11 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
                 return;
             }
             waiting[++entries] = s;
-            handlers.order(entries, mechanical ? ops_deed::mechanical : ops_deed::renewed, *reason,
-                           static_cast<int>(**door));
+            handlers.order(entries,
+                           !mechanical ? ops_deed::renewed
+                           : emptied   ? ops_deed::emptied
+                                       : ops_deed::mechanical,
+                           *reason, static_cast<int>(**door));
         } else if (*what == "health") {
             send(s, ok_reply("", handlers.health()));
         } else if (*what == "status") {
@@ -161,7 +170,9 @@ struct control_server::inner : std::enable_shared_from_this<inner> {
         } else {
             send(s,
                  error_reply(
-                     "", malformed("do: enter, status, health, log, watch, lift, suspect, renewed or mechanical"), ""));
+                     "",
+                     malformed("do: enter, status, health, log, watch, lift, suspect, renewed, mechanical or examined"),
+                     ""));
         }
     }
 

@@ -16,7 +16,7 @@
 
 namespace locker {
 
-enum class ops_deed : std::uint8_t { lift, suspect, renewed, mechanical };
+enum class ops_deed : std::uint8_t { lift, suspect, renewed, mechanical, emptied, examined };
 
 struct control_handlers {
     // Gives the entry to the core; `answered(id, …)` follows. `terminal`: the connection, where staff sign in.

@@ -252,7 +252,12 @@ void engine::give(const core::input& in) {
 void engine::commit(core::effects& out) {
     const auto tx = std::move(std::get<core::commit>(out.front()).tx);
     const std::int64_t begin = clock_.now_us();
-    const auto error = store_.commit(tx);
+    auto error = store_.commit(tx);
+    if (error == commit_error::full && host_.make_room()) {
+        host_.log(log_level::warning, "event=ballast_given_up");
+        error = store_.commit(tx);
+        host_.wake(engine_host::timer::look_around, clock_.now().mono_ms);  // deposits are refused from now on
+    }
     slowest_commit_us_ = std::max(slowest_commit_us_, clock_.now_us() - begin);
     ++commits_;
     if (error == commit_error::none) {
@@ -312,10 +317,17 @@ void engine::look_around() {
         give(core::clock_report{clock_.trusted()});
     }
     clock_offset_ms_ = offset;
-    if (host_.space_low() != core_.view().l.space_low) {
-        give(core::space_report{host_.space_low()});
-    }
+    look_at_storage();
     host_.wake(engine_host::timer::look_around, clock_.now().mono_ms + around_every_ms);
+}
+
+void engine::look_at_storage() {
+    const auto found = host_.storage();
+    medium_ = found.medium;
+    const auto& known = core_.view().l;
+    if (found.low != known.space_low || wears_out(medium_) != known.medium_worn) {
+        give(core::space_report{found.low, wears_out(medium_)});
+    }
 }
 
 void engine::publish_metrics() {
@@ -339,15 +351,28 @@ void engine::publish_metrics() {
         inputs[front_.inputs()[i].name] =
             object{{"present", c.present}, {"lines", c.lines}, {"dropped", c.dropped}, {"early", c.early}};
     }
-    const object metrics{{"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
-                         {"sequence", core_.view().d.m.sequence},
-                         {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
-                         {"store", object{{"commits", commits_}, {"slowest_commit_us", slowest_commit_us_}}},
-                         {"broker", object{{"published", published_}}},
-                         {"bus", std::move(buses)},
-                         {"inputs", std::move(inputs)},
-                         {"locks", boost::json::parse(core_.health(clock_.now()))},
-                         {"counters", std::move(counters)}};
+    object medium{{"free_mb", medium_.free_bytes >> 20U}};
+    const auto put = [&medium](std::string_view member, const auto& value) {
+        if (value) {
+            medium[member] = *value;
+        }
+    };
+    put("written_mb", medium_.written_mb);
+    put("lifetime_written_mb", medium_.lifetime_written_mb);
+    put("errors", medium_.errors);
+    put("life_used_percent", medium_.life_used_percent);
+    put("pre_eol", medium_.pre_eol);
+    const object metrics{
+        {"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
+        {"sequence", core_.view().d.m.sequence},
+        {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
+        {"store",
+         object{{"commits", commits_}, {"slowest_commit_us", slowest_commit_us_}, {"medium", std::move(medium)}}},
+        {"broker", object{{"published", published_}}},
+        {"bus", std::move(buses)},
+        {"inputs", std::move(inputs)},
+        {"locks", boost::json::parse(core_.health(clock_.now()))},
+        {"counters", std::move(counters)}};
     publish({topics(core_.config().id).metrics(), boost::json::serialize(metrics), 0, true, "", 0});
 }
 

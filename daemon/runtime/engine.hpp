@@ -15,6 +15,7 @@
 #include "hal/ports/broker.hpp"
 #include "hal/ports/clock.hpp"
 #include "hal/ports/lock_bus.hpp"
+#include "hal/ports/medium.hpp"
 #include "hal/ports/store.hpp"
 
 namespace locker {
@@ -39,7 +40,14 @@ public:
     [[nodiscard]] virtual std::vector<bus_report> reports() = 0;
     // No bus has this compartment's lock: this report is told as a bus would, once the running call is over.
     virtual void report_later(const pulse_report& report) = 0;
-    [[nodiscard]] virtual bool space_low() const = 0;
+    // Space and health of what the store lies on; takes back what make_room gave up once there is space for it.
+    struct storage_view {
+        bool low = false;
+        medium_health medium;
+    };
+    [[nodiscard]] virtual storage_view storage() = 0;
+    // The disk is full: whether something was given up for what must be recorded.
+    [[nodiscard]] virtual bool make_room() = 0;
     // The farewell is over: nothing more is given to the engine.
     virtual void finished() = 0;
 };
@@ -87,6 +95,7 @@ private:
     void execute(const core::effect& e);
     void publish(outgoing_message m);
     void look_around();
+    void look_at_storage();
     void publish_metrics();
     void connect_later();
     void finish();
@@ -113,6 +122,7 @@ private:
     std::uint64_t commits_ = 0;
     std::uint64_t published_ = 0;
     std::int64_t slowest_commit_us_ = 0;
+    medium_health medium_;  // at the last look
 };
 
 }  // namespace locker

@@ -1,7 +1,6 @@
 #include "daemon/runtime/runtime.hpp"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <boost/asio.hpp>
 #include <chrono>
@@ -9,6 +8,7 @@
 #include <fstream>
 
 #include "daemon/runtime/log.hpp"
+#include "hal/system/medium.hpp"
 #include "protocol/crypto.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
@@ -21,6 +21,7 @@ namespace asio = boost::asio;
 constexpr std::uint64_t wiring_entry = std::uint64_t{1} << 61U;
 constexpr std::int64_t bus_busy_most_ms = 10'000;  // one exchange with its tries takes a second or two
 constexpr std::uint64_t low_space_bytes = 16ULL * 1024 * 1024;
+constexpr std::uint64_t opening_wants_bytes = 1024ULL * 1024;
 
 core::ops_order::deed deed_of(ops_deed what) {
     using deed = core::ops_order::deed;
@@ -33,8 +34,20 @@ core::ops_order::deed deed_of(ops_deed what) {
             return deed::lock_renewed;
         case ops_deed::mechanical:
             return deed::record_mechanical;
+        case ops_deed::emptied:
+            return deed::record_emptied;
+        case ops_deed::examined:
+            return deed::ledger_examined;
     }
     return deed::suspect_all;
+}
+
+// On a full disk SQLite cannot so much as open a database: the ballast goes first.
+std::string with_room_to_open(const std::string& state_folder, ballast& space) {
+    if (health_of(state_folder).free_bytes < opening_wants_bytes) {
+        space.give_up();
+    }
+    return state_folder + "/locker.db";
 }
 
 broker_settings with_will(broker_settings b) {
@@ -68,7 +81,8 @@ input_listener runtime::fingers(std::size_t input) {
 runtime::runtime(settings given)
     : settings_(std::move(given)),
       clock_(settings_.battery_backed_clock),
-      store_(settings_.state_folder + "/locker.db"),
+      ballast_(settings_.state_folder + "/ballast"),
+      store_(with_room_to_open(settings_.state_folder, ballast_)),
       control_(std::make_unique<control_server>(
           io_, settings_.control_socket,
           control_handlers{[this](std::uint64_t id, const std::string& via, std::string text, std::uint64_t terminal) {
@@ -208,10 +222,16 @@ std::vector<bus_report> runtime::reports() {
     return std::exchange(reports_, {});
 }
 
-bool runtime::space_low() const {
-    struct statvfs space {};
-    return statvfs(settings_.state_folder.c_str(), &space) == 0 &&
-           static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize < low_space_bytes;
+runtime::storage_view runtime::storage() {
+    const auto medium = health_of(settings_.state_folder);
+    if (medium.free_bytes >= low_space_bytes + ballast::bytes) {
+        ballast_.hold();
+    }
+    return {!ballast_.held() || medium.free_bytes < low_space_bytes, medium};
+}
+
+bool runtime::make_room() {
+    return ballast_.give_up();
 }
 
 void runtime::finished() {

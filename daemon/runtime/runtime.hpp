@@ -14,6 +14,7 @@
 #include "hal/input/device.hpp"
 #include "hal/line/modbus_bus.hpp"
 #include "hal/store/sqlite_store.hpp"
+#include "hal/system/ballast.hpp"
 #include "hal/system/supervisor.hpp"
 #include "hal/system/system_clock.hpp"
 
@@ -39,7 +40,8 @@ private:
     void hand_in_wiring();
     void watch();
     [[nodiscard]] std::string wiring_file() const { return settings_.state_folder + "/wiring.json"; }
-    [[nodiscard]] bool space_low() const override;
+    storage_view storage() override;
+    bool make_room() override;
     void finished() override;
     [[nodiscard]] broker_listener ears();
     [[nodiscard]] input_listener fingers(std::size_t input);
@@ -52,6 +54,7 @@ private:
     system_clock clock_;
     supervisor supervisor_;
     boost::asio::steady_timer watchdog_{io_};
+    ballast ballast_;
     sqlite_store store_;
     std::unique_ptr<control_server> control_;
     std::unique_ptr<paho_broker> broker_;

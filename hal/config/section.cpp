@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "hal/config/key_files.hpp"
 
@@ -237,11 +238,30 @@ std::string path_in(const std::filesystem::path& folder, const std::string& give
     return (p.is_absolute() ? p : folder / p).string();
 }
 
+namespace {
+
+// lockerd's unit hands on the folder keys/ beside the configuration as credentials named keys_<file> (LoadCredential=,
+// systemd.exec(5)): root's files, that the daemon's own user cannot read.
+std::optional<std::string> loaded_key(const std::filesystem::path& folder, const std::string& path) {
+    const std::filesystem::path p(path);
+    if (std::getenv("CREDENTIALS_DIRECTORY") == nullptr || p.parent_path() != folder / "keys") {
+        return std::nullopt;
+    }
+    auto loaded = credential_file("keys_" + p.filename().string());
+    return loaded && std::filesystem::exists(*loaded) ? loaded : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> key_file(section& s, std::string_view key, bool required,
                                     const std::filesystem::path& folder) {
     const auto given = s.text(key, required, 4096);
-    if (!given || !given->starts_with(credential_prefix)) {
-        return given ? std::optional(path_in(folder, *given)) : std::nullopt;
+    if (!given) {
+        return std::nullopt;
+    }
+    if (!given->starts_with(credential_prefix)) {
+        const auto path = path_in(folder, *given);
+        return loaded_key(folder, path).value_or(path);
     }
     const auto name = given->substr(credential_prefix.size());
     auto file = credential_file(name);

@@ -61,6 +61,17 @@ struct desk_at_hand {
     office desk;
 };
 
+// The account is new, too: whoever has the old board has its password.
+void print_bundle(desk_at_hand& d, const portal_settings& settings, const cabinet_record& cabinet) {
+    auto broker = settings.cabinets_broker;
+    broker.username = "cabinet-" + cabinet.id;
+    broker.password = d.safe.token(18);
+    std::cout << boost::json::serialize(provisioning(d.desk, cabinet, broker)) << "\n";
+    std::cerr << "The broker's account and what it may (Mosquitto):\n"
+              << broker_account_command(broker) << "\n"
+              << broker_acl(broker, cabinet.id);
+}
+
 std::string password_from_input() {
     std::string line;
     std::getline(std::cin, line);
@@ -169,13 +180,24 @@ int run(int argc, char** argv) {
         const auto done = add_cabinet(d.desk, cabinet, key);
         code = told(done) ? 0 : 1;
         if (done) {
-            auto broker = settings->cabinets_broker;
-            broker.username = "cabinet-" + cabinet.id;
-            broker.password = d.safe.token(18);
-            std::cout << boost::json::serialize(provisioning(d.desk, cabinet, broker)) << "\n";
-            std::cerr << "The broker's account and what it may (Mosquitto):\n"
-                      << broker_account_command(broker) << "\n"
-                      << broker_acl(broker, cabinet.id);
+            print_bundle(d, *settings, cabinet);
+        }
+    });
+    auto* rekey = cli.add_subcommand(
+        "new-key",
+        "A new key for a cabinet whose ledger is restored or whose board was lost: prints its provisioning bundle");
+    rekey->add_option("id", cabinet.id, "The cabinet")->required();
+    rekey->callback([&] {
+        const auto settings = settings_of(file);
+        if (!settings) {
+            code = exit_config;
+            return;
+        }
+        desk_at_hand d(*settings);
+        const auto done = rekey_cabinet(d.desk, cabinet.id, *as_key(random_bytes(32)));
+        code = told(done) ? 0 : 1;
+        if (done) {
+            print_bundle(d, *settings, *find_cabinet(d.desk, cabinet.id));
         }
     });
 

@@ -69,7 +69,8 @@ public:
     void recorded(const std::string&) override {}
     std::vector<bus_report> reports() override { return {}; }
     void report_later(const pulse_report&) override {}
-    bool space_low() const override { return false; }
+    storage_view storage() override { return {}; }
+    bool make_room() override { return false; }
     void finished() override {}
 };
 

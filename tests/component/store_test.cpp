@@ -1,4 +1,5 @@
 // The ledger's file: real SQLite on a real disk, processes killed, limits hit.
+#include "hal/store/database_file.hpp"
 #include "hal/store/sqlite_store.hpp"
 
 #include <doctest/doctest.h>
@@ -201,10 +202,10 @@ TEST_CASE("store: a damaged file and one of a newer major version are refused wi
     const temporary_folder folder;
     const auto damaged = folder.file("damaged.db");
     std::ofstream(damaged) << std::string(8192, 'x');
-    CHECK_THROWS_WITH_AS(sqlite_store s(damaged), doctest::Contains("damaged.db"), std::runtime_error);
+    CHECK_THROWS_WITH_AS(sqlite_store s(damaged), doctest::Contains("damaged.db"), damaged_archive);
     const auto newer = folder.file("newer.db");
     sql(newer, "PRAGMA user_version=1000");
-    CHECK_THROWS_WITH_AS(sqlite_store s(newer), doctest::Contains("newer major version"), std::runtime_error);
+    CHECK_THROWS_WITH_AS(sqlite_store s(newer), doctest::Contains("newer major version"), damaged_archive);
     CHECK_THROWS_AS(sqlite_store s(folder.file("no/such/folder.db")), std::runtime_error);
     CHECK_THROWS_AS(sqlite_store s(folder.file("missing.db"), sqlite_store::mode::read_only), std::runtime_error);
 }
@@ -216,8 +217,116 @@ TEST_CASE("store: a file of a later minor version is read and written") {
         sqlite_store s(file);
         REQUIRE(s.commit(one_row(1)) == commit_error::none);
     }
-    sql(file, "CREATE TABLE later (x); PRAGMA user_version=7");
+    sql(file,
+        "CREATE TABLE later (x); ALTER TABLE ledger ADD COLUMN witness TEXT NOT NULL DEFAULT ''; ALTER TABLE state ADD "
+        "COLUMN moved INTEGER; INSERT INTO state (kind, key, value, moved) VALUES ('later', 'k', 'v', 1); PRAGMA "
+        "user_version=7");
+    {
+        sqlite_store s(file);
+        CHECK(s.rows(1, 1, 1).size() == 1);
+        auto tx = one_row(2);
+        tx.writes = {put("deposit", "a", "1")};
+        CHECK(s.commit(tx) == commit_error::none);
+    }
+    const sqlite_store s(file, sqlite_store::mode::read_only);
+    CHECK(s.find("later", "k") == "v");  // what it does not know it leaves alone
+    CHECK(s.rows(1, 9, 9).size() == 2);
+}
+
+TEST_CASE("store: rows that leave are gone with the row that says so, and the space is used again") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
     sqlite_store s(file);
-    CHECK(s.rows(1, 1, 1).size() == 1);
-    CHECK(s.commit(one_row(2)) == commit_error::none);
+    for (std::uint64_t n = 1; n <= 10; ++n) {
+        REQUIRE(s.commit(one_row(n)) == commit_error::none);
+    }
+    auto tx = one_row(11);
+    tx.forget_through = 4;
+    REQUIRE(s.commit(tx) == commit_error::none);
+    CHECK(s.earliest() == 5);
+    CHECK(s.rows(1, UINT64_MAX, 100).size() == 7);
+}
+
+TEST_CASE("database file: a copy of one moment while another process writes, on disk and whole") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    {
+        sqlite_store s(file);
+        REQUIRE(s.commit(one_row(1)) == commit_error::none);
+    }
+    int begun[2];
+    REQUIRE(pipe(begun) == 0);
+    const pid_t writer = fork();
+    if (writer == 0) {
+        sqlite_store s(file);
+        for (std::uint64_t n = 2;; ++n) {
+            auto tx = one_row(n);
+            tx.writes = {put("meta", "cabinet", std::to_string(n))};
+            if (s.commit(tx) != commit_error::none) {
+                _exit(1);
+            }
+            if (n == 50) {
+                (void)!write(begun[1], "x", 1);
+            }
+        }
+    }
+    char byte = 0;
+    REQUIRE(read(begun[0], &byte, 1) == 1);
+    for (int i = 0; i < 20; ++i) {
+        const auto copy = folder.file("copy" + std::to_string(i));
+        copy_database(file, copy);
+        CHECK(damage_of(copy).empty());
+        const sqlite_store s(copy, sqlite_store::mode::read_only);
+        const auto rows = s.rows(1, UINT64_MAX, UINT64_MAX);
+        CHECK(s.find("meta", "cabinet") == std::to_string(rows.back().sequence));  // both of one moment
+        CHECK(rows.size() == rows.back().sequence);
+    }
+    CHECK(waitpid(writer, nullptr, WNOHANG) == 0);  // it was never in the writer's way
+    kill(writer, SIGKILL);
+    waitpid(writer, nullptr, 0);
+    CHECK_THROWS_AS(copy_database(file, folder.file("copy0")), std::runtime_error);  // nothing is overwritten
+    CHECK_THROWS_AS(copy_database(folder.file("none"), folder.file("new")), std::runtime_error);
+    close(begun[0]);
+    close(begun[1]);
+}
+
+TEST_CASE("database file: put in place in one step; what was there is kept with its write-ahead log") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    const auto fresh = folder.file("fresh.db");
+    const auto kept = folder.file("kept.db");
+    CHECK(in_child([&] {
+              sqlite_store s(file);
+              for (std::uint64_t n = 1; n <= 3; ++n) {
+                  if (s.commit(one_row(n)) != commit_error::none) {
+                      return 1;
+                  }
+              }
+              return 0;  // ends without closing: the log stays
+          }) == 0);
+    {
+        sqlite_store s(fresh);
+        REQUIRE(s.commit(one_row(1)) == commit_error::none);
+    }
+    put_in_place(fresh, file, kept);
+    CHECK(sqlite_store(file).rows(1, 9, 9).size() == 1);
+    CHECK(sqlite_store(kept).rows(1, 9, 9).size() == 3);
+}
+
+TEST_CASE("database file: damage is found") {
+    const temporary_folder folder;
+    const auto file = folder.file("locker.db");
+    {
+        sqlite_store s(file);
+        for (std::uint64_t n = 1; n <= 200; ++n) {
+            REQUIRE(s.commit(one_row(n)) == commit_error::none);
+        }
+    }
+    CHECK(damage_of(file).empty());
+    {
+        std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+        out.seekp(5 * 1024);
+        out << std::string(512, '\xff');
+    }
+    CHECK(!damage_of(file).empty());
 }

@@ -87,7 +87,8 @@ private:
     void recorded(const std::string&) override {}
     std::vector<locker::bus_report> reports() override { return std::exchange(reports_, {}); }
     void report_later(const locker::pulse_report& report) override;
-    [[nodiscard]] bool space_low() const override { return space_is_low; }
+    storage_view storage() override { return {space_is_low, {}}; }
+    bool make_room() override { return false; }
     void finished() override;
 
     world& world_;

@@ -54,6 +54,18 @@ result<void> add_cabinet(office& o, const cabinet_record& what, const key256& ke
     return {};
 }
 
+result<void> rekey_cabinet(office& o, const std::string& id, const key256& key) {
+    if (!find_cabinet(o, id)) {
+        return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
+    }
+    const std::string sealed = o.safe.seal("cabinet-key", to_hex(key));
+    transaction t(o.db.sql());
+    o.db.sql() << "UPDATE cabinets SET sealed_key = :k WHERE id = :i", soci::use(sealed), soci::use(id);
+    audit(o, "cabinet", "new key", id);
+    t.commit();
+    return {};
+}
+
 result<void> rename_cabinet(office& o, const cabinet_record& what) {
     if (!find_cabinet(o, what.id)) {
         return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};

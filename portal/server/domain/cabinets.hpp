@@ -23,6 +23,9 @@ struct cabinet_record {
 
 // A new cabinet with a new key. Errors: malformed, taken.
 [[nodiscard]] result<void> add_cabinet(office& o, const cabinet_record& what, const key256& key);
+// Another key, for a database that was restored or a board that was lost; codes shown before end with the old one.
+// Errors: unknown_cabinet.
+[[nodiscard]] result<void> rekey_cabinet(office& o, const std::string& id, const key256& key);
 // Its name, place and help number. Errors: malformed, unknown_cabinet.
 [[nodiscard]] result<void> rename_cabinet(office& o, const cabinet_record& what);
 [[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);

@@ -40,3 +40,34 @@ TEST_CASE("a wiring's record comes into the ledger once, signed, and of this cab
     }
     CHECK(b.count("cabinet.wired") == 1);
 }
+
+TEST_CASE("an opening with the mechanical key: who and why, and nobody gets that compartment until staff have looked") {
+    bench b;
+    const int n = b.put_in("papers");
+    b.feed(ops_order{1, ops_order::deed::record_mechanical, "4711 of the service, no power", n});
+    CHECK(ok(b.last_answer));
+    CHECK(b.last_event("opening.mechanical").at("reason") == "4711 of the service, no power");
+    CHECK(b.last_event("opening.mechanical").at("deposit") == "papers");
+    CHECK(b.count("compartment.suspected") == 1);
+    CHECK(b.pulses.size() == 1);              // the deposit's own
+    CHECK(ok(b.enter(b.code("papers", 0))));  // what may still lie there is its owner's
+    b.feed(ops_order{2, ops_order::deed::record_mechanical, "x", 77});
+    CHECK(code_of(b.last_answer) == "unknown_compartment");
+    b.feed(ops_order{3, ops_order::deed::record_emptied, "x", n == 1 ? 2 : 1});
+    CHECK(code_of(b.last_answer) == "wrong_state");
+}
+
+TEST_CASE("what was handed over by hand is no deposit any more: its code opens nothing, staff settle the compartment") {
+    bench b;
+    const int n = b.put_in("papers");
+    b.feed(ops_order{1, ops_order::deed::record_emptied, "handed to its owner", n});
+    CHECK(ok(b.last_answer));
+    CHECK(b.count("deposit.reclaimed") == 1);
+    CHECK(!ok(b.enter(b.code("papers", 0))));
+    CHECK(b.compartment(n).at("use") == "suspected");
+    CHECK(ok(b.open({{"act", "settle"}, {"cmp", n}})));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(b.compartment(n).at("use") == "vacant");
+}
