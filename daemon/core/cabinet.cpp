@@ -142,7 +142,7 @@ void say_facts(work& w) {
     }
     if (w.s.d.m.restored && clock_tells(w)) {
         w.s.d.m.restored = false;
-        revoke_grants_before(w, w.wall / 1000, "");
+        revoke_grants_before(w, w.wall / 1000 + 1, "");  // of this second, too
     }
     if (l.space_low != l.space_said) {
         l.space_said = l.space_low;

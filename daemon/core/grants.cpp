@@ -486,7 +486,9 @@ void revoke_grants_before(work& w, std::int64_t before_s, const std::string& by)
     m.grants_before_s = std::max(m.grants_before_s, before_s);
     w.s.l.first_grants.clear();
     event_data data;
-    if (!by.empty()) {
+    if (by.empty()) {
+        data.reason = "restored";
+    } else {
         data.by = by;
     }
     data.before = before_s * 1000;

@@ -357,6 +357,11 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     }
     if (o.what == purpose::open || o.what == purpose::settle) {
         c.forced_ms = 0;  // somebody was sent there to look
+        const auto* lies = w.find_deposit(c.deposit);
+        if (!c.suspicion.empty() && lies != nullptr && lies->live()) {  // … and left the papers that belong there
+            c.suspicion.clear();
+            w.say(event_type::compartment_settled, subject_of(c.number), data_of(o, nullptr));
+        }
     }
 }
 

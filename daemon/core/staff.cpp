@@ -154,7 +154,7 @@ worklist list_work(const work& w, const staff_member& m) {
     for (const auto& [n, c] : w.s.d.compartments) {
         if (m.may(permit::settle) && use_of(w.s.d, c) == use_state::suspected) {
             out.suspected.push_back(n);
-        } else if (m.may(permit::settle) && c.forced_ms != 0 && !c.deposit.empty()) {
+        } else if (m.may(permit::settle) && !doubt_about(c).empty() && !c.deposit.empty()) {
             out.forced.push_back(n);
         }
     }
@@ -202,7 +202,7 @@ std::string in_words(const work& w, const worklist& work) {
     add(work.unconfirmed.size(), doors(work.unconfirmed), "未确认", "unconfirmed");
     add(work.overdue.size(), doors(work.overdue), "超期", "overdue");
     add(work.suspected.size(), doors(work.suspected), "待查", "suspected");
-    add(work.forced.size(), doors(work.forced), "被强行打开", "forced with papers behind it: look by `settle`");
+    add(work.forced.size(), doors(work.forced), "存件待查", "in doubt with papers behind it: look by `settle`");
     for (const int door : work.suspected) {
         const auto& why = w.s.d.compartments.at(door).suspicion;
         en += why.empty() ? "" : fmt::format("{} {}: {}", door == work.suspected.front() ? "." : ";", door, why);
@@ -306,8 +306,8 @@ struct door_deed {
             a.deposit = d->id;
             return std::nullopt;
         }
-        if (d != nullptr && c.forced_ms != 0) {
-            return open_plain(permit::settle);  // looked into: the deposit stays its owner's
+        if (d != nullptr && !doubt_about(c).empty()) {
+            return open_plain(permit::settle);  // looked into: the deposit stays its owner's; `reclaim` ends it
         }
         if (use_of(w.s.d, c) != use_state::suspected) {
             return not_now(fmt::format("door {} is not suspected", a.compartment));
@@ -321,8 +321,12 @@ struct door_deed {
             return lacks(permit::reclaim_overdue);
         }
         const auto* d = w.find_deposit(w.at(a.compartment).deposit);
-        if (d == nullptr || !d->overdue) {
-            return not_now(fmt::format("nothing behind door {} is overdue", a.compartment));
+        const bool doubted = d != nullptr && !w.at(a.compartment).suspicion.empty();
+        if (d == nullptr || (!d->overdue && !doubted)) {
+            return not_now(fmt::format("nothing behind door {} is overdue, or in doubt", a.compartment));
+        }
+        if (!d->overdue && w.config.rules.pairs != two_persons::never) {
+            return two_wanted("settle");
         }
         a.deposit = d->id;
         return std::nullopt;

@@ -57,6 +57,32 @@ TEST_CASE("an opening with the mechanical key: who and why, and nobody gets that
     CHECK(code_of(b.last_answer) == "wrong_state");
 }
 
+TEST_CASE("behind a suspected door lies a deposit: staff look, and either leave it or end it") {
+    bench b;
+    REQUIRE(ok(b.staff({member("4711", {"settle", "reclaim_overdue"})})));
+    const int left = b.put_in("left");
+    const int gone = b.put_in("gone");
+    b.feed(ops_order{1, ops_order::deed::suspect_all, "board replaced"});
+    REQUIRE(ok(b.enter(b.staff_code("4711"), entry_via::socket)));
+    const auto shut_after = [&](int n) {
+        b.pass(3000);
+        b.door(n, false);
+        b.pass(2000);
+    };
+    CHECK(ok(b.enter("settle " + std::to_string(left), entry_via::socket)));
+    shut_after(left);
+    CHECK(b.compartment(left).at("use") == "occupied");
+    CHECK(ok(b.enter("reclaim " + std::to_string(gone), entry_via::socket)));
+    shut_after(gone);
+    CHECK(b.count("deposit.reclaimed") == 1);
+    CHECK(b.compartment(gone).at("use") == "vacant");
+    CHECK(ok(b.enter(b.code("left", 0))));
+    CHECK(!ok(b.enter(b.code("gone", 0))));
+    // What nobody doubts is not taken from its owner.
+    const int fine = b.put_in("fine");
+    CHECK(code_of(b.enter("reclaim " + std::to_string(fine), entry_via::socket)) == "wrong_state");
+}
+
 TEST_CASE("what was handed over by hand is no deposit any more: its code opens nothing, staff settle the compartment") {
     bench b;
     const int n = b.put_in("papers");
