@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/core/timekeeping.hpp"
+#include "hal/ports/canary.hpp"
 
 namespace locker::core {
 namespace {
@@ -18,7 +19,8 @@ bool old_enough(const work& w, const ledger_row& row, std::int64_t notice) {
 
 void remove_piece(work& w) {
     auto& kept = w.s.d.kept;
-    const auto last = std::min(kept.pruned + piece, w.s.d.m.published);
+    const auto last =
+        std::min(kept.pruned + piece, sick(canary::unpublished_rows_leave) ? w.s.d.m.sequence : w.s.d.m.published);
     const auto rows = w.past.rows(kept.pruned + 1, last, piece);
     const bool all_old = std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return old_enough(w, row, 0); });
     if (rows.empty() || !all_old) {

@@ -39,6 +39,7 @@ enum class canary : std::uint8_t {
     spent_codes_forgotten,   // I6: codes
     staff_codes_used_twice,  // I6: staff codes
     suspension_in_memory,    // I6: staff codes
+    unpublished_rows_leave,  // I5
 };
 
 #ifdef LOCKER_CANARIES

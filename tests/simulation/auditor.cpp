@@ -78,17 +78,22 @@ void auditor::process_ended() {
 }
 
 void auditor::ledger_found(const std::vector<locker::ledger_row>& all) {
-    if (all.size() < rows_.size()) {
-        fail("I5 " + std::to_string(rows_.size() - all.size()) + " rows that were committed are gone after a restart");
+    const std::uint64_t head = all.empty() ? 0 : all.back().sequence;
+    if (head < rows_.size()) {
+        fail("I5 " + std::to_string(rows_.size() - head) + " rows that were committed are gone after a restart");
     }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (i < rows_.size()) {
-            if (!(all[i] == rows_[i])) {
-                fail("I5 row " + std::to_string(i + 1) + " is another one after a restart");
+    for (const auto& row : all) {
+        if (row.sequence <= rows_.size()) {
+            if (!(row == rows_[row.sequence - 1])) {
+                fail("I5 row " + std::to_string(row.sequence) + " is another one after a restart");
             }
         } else {
-            take(all[i], false);  // its commit was not acknowledged, and yet it is there: allowed
+            take(row, false);  // its commit was not acknowledged, and yet it is there: allowed
         }
+    }
+    if (!all.empty() && all.front().sequence != pruned_ + 1) {
+        fail("I5 the ledger begins at " + std::to_string(all.front().sequence) + ", rows that left end at " +
+             std::to_string(pruned_));
     }
 }
 
@@ -113,6 +118,9 @@ void auditor::take(const locker::ledger_row& row, bool live) {
     const std::int64_t id = number_of(data, "opening");
     ++world_.met["event." + row.type];
 
+    if (row.type == "ledger.pruned") {
+        take_pruned(row, data);
+    }
     if (row.type == "opening.authorised") {
         auto& o = openings_[id];
         o.compartment = compartment;
@@ -487,6 +495,25 @@ void auditor::pulse_left(int compartment, std::int64_t length_ms, std::int64_t l
 
 void auditor::door_opened(int compartment) {
     truly_opened_[compartment] = world_.now;
+}
+
+// Rows leave by age, once others have them, and what stays is still a chain (I5, I7).
+void auditor::take_pruned(const locker::ledger_row& row, const boost::json::object& data) {
+    const auto last = static_cast<std::uint64_t>(number_of(data, "last"));
+    if (number_of(data, "first") != static_cast<std::int64_t>(pruned_ + 1) || last <= pruned_ || last >= row.sequence) {
+        fail("I7 " + std::to_string(row.sequence) + " says that other rows left than could");
+    }
+    const auto& gone = rows_[last - 1];
+    if (text_of(data, "hash") != hex(gone.hash)) {
+        fail("I7 the hash of row " + std::to_string(last) + ", which left, is not what it was");
+    }
+    if (last >= next_published_) {
+        fail("I5 row " + std::to_string(last) + " left before it was published");
+    }
+    if (row.wall_ms - gone.wall_ms < ledger_keep) {
+        fail("I5 row " + std::to_string(last) + " left when it was too young");
+    }
+    pruned_ = last;
 }
 
 void auditor::replayed(std::uint64_t sequence, const std::string& payload) {

@@ -49,6 +49,8 @@ public:
         staff_codes_[{number, totp}].insert(step);
     }
 
+    std::int64_t ledger_keep = INT64_MAX;  // no younger row leaves
+
     // ---- the process
     void process_started(const std::string& epoch);
     void ledger_found(const std::vector<locker::ledger_row>& all);  // right after a start: what the disk really holds
@@ -124,6 +126,7 @@ private:
         std::map<std::uint64_t, doubtful> unknown;  // issues whose opening ended unknown
     };
     void take(const locker::ledger_row& row, bool live);
+    void take_pruned(const locker::ledger_row& row, const boost::json::object& data);
     void told_outcome(opening& o, const boost::json::object& data);
     const authority& take_grant(const std::string& by, bool live, bool goes_on);
     void take_staff_opening(opening& o);
@@ -137,7 +140,8 @@ private:
     std::map<std::string, authority> grants_;
     std::map<std::string, std::set<std::pair<std::string, std::uint64_t>>> codes_;
     std::set<std::string> used_grants_;
-    std::vector<locker::ledger_row> rows_;  // acknowledged by the store: they may never go
+    std::vector<locker::ledger_row> rows_;  // acknowledged by the store: they may never go …
+    std::uint64_t pruned_ = 0;              // … but for these, that left by age
     std::map<std::int64_t, opening> openings_;
     std::map<int, std::int64_t> truly_opened_;  // compartment → when its door last opened
     std::set<int> unwired_;                     // doors that nobody can see

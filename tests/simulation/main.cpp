@@ -112,6 +112,7 @@ constexpr sickness sicknesses[] = {
     {locker::canary::spent_codes_forgotten, "spent codes are forgotten at a restart", "I2 I6"},
     {locker::canary::staff_codes_used_twice, "staff codes used twice", "I6"},
     {locker::canary::suspension_in_memory, "suspensions kept in memory", "I3 I6"},
+    {locker::canary::unpublished_rows_leave, "rows leave before they are published", "I5"},
 };
 
 // Each deliberate defect must be found within so many seeds, by the check of its own invariant.

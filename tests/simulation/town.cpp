@@ -121,6 +121,11 @@ void town::build() {
         config.rules.held_open = rng.between(1, 10) * minute;
         config.rules.overdue_return = rng.between(3, 100) * hour;
     }
+    if (!options_.story_only && options_.seed % 3 == 0) {  // a ledger that has run for years
+        config.rules.ledger_keep = auditor_.ledger_keep = 10 * minute;
+        config.rules.ledger_rows = 60;
+        config.rules.ledger_notice = 10 * minute;
+    }
     hardware_.boards.resize(static_cast<std::size_t>(boards));
     for (int b = 0; b < boards; ++b) {
         const std::string name(1, static_cast<char>('A' + b));
@@ -234,8 +239,8 @@ void town::peace() {
     }
     const auto ledger = process_->ledger();
     auditor_.ledger_found(ledger);
-    auditor_.drained(ledger.size());
-    check_replay(ledger.size());
+    auditor_.drained(ledger.back().sequence);
+    check_replay(ledger.front().sequence, ledger.back().sequence);
 }
 
 int town::true_place(const std::string& dep) const {
@@ -248,8 +253,7 @@ int town::true_place(const std::string& dep) const {
 }
 
 // Every event can be had again.
-void town::check_replay(std::uint64_t head) {
-    std::uint64_t next = 1;
+void town::check_replay(std::uint64_t next, std::uint64_t head) {
     while (next <= head) {
         answer sent = command("replay", {{"from", next}, {"to", head}});
         std::string reply;

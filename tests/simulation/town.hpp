@@ -68,7 +68,7 @@ private:
     void peace();
     [[nodiscard]] int true_place(const std::string& dep) const;
     void check_retained();
-    void check_replay(std::uint64_t head);
+    void check_replay(std::uint64_t next, std::uint64_t head);
 
     // ---- portal.cpp: what the scanning flow sends and hears
     void heard(const std::string& topic, const std::string& payload);
