@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <ctime>
+#include <thread>
 
 #include "hal/line/timing.hpp"
 
@@ -28,8 +30,7 @@ std::int64_t now_us() {
 
 void wait_us(std::int64_t us) {
     if (us > 0) {
-        timespec t{static_cast<std::time_t>(us / 1'000'000), static_cast<long>((us % 1'000'000) * 1000)};
-        nanosleep(&t, nullptr);
+        std::this_thread::sleep_for(std::chrono::microseconds(us));
     }
 }
 

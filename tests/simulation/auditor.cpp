@@ -84,7 +84,7 @@ void auditor::ledger_found(const std::vector<locker::ledger_row>& all) {
     }
     for (const auto& row : all) {
         if (row.sequence <= rows_.size()) {
-            if (!(row == rows_[row.sequence - 1])) {
+            if (!(row == row_at(row.sequence))) {
                 fail("I5 row " + std::to_string(row.sequence) + " is another one after a restart");
             }
         } else {
@@ -503,7 +503,7 @@ void auditor::take_pruned(const locker::ledger_row& row, const boost::json::obje
     if (number_of(data, "first") != static_cast<std::int64_t>(pruned_ + 1) || last <= pruned_ || last >= row.sequence) {
         fail("I7 " + std::to_string(row.sequence) + " says that other rows left than could");
     }
-    const auto& gone = rows_[last - 1];
+    const auto& gone = row_at(last);
     if (text_of(data, "hash") != hex(gone.hash)) {
         fail("I7 the hash of row " + std::to_string(last) + ", which left, is not what it was");
     }
@@ -520,7 +520,7 @@ void auditor::replayed(std::uint64_t sequence, const std::string& payload) {
     if (sequence == 0 || sequence > rows_.size()) {
         fail("I5 event " + std::to_string(sequence) + " was published before it was committed");
     }
-    const auto& row = rows_[sequence - 1];
+    const auto& row = row_at(sequence);
     const auto event = boost::json::parse(payload).as_object();
     if (text_of(event, "sequence") != text_of(event, "id") || std::stoull(text_of(event, "sequence")) != sequence ||
         text_of(event, "subject") != row.subject || text_of(event, "ledgerhead") != hex(row.hash) ||
@@ -532,7 +532,7 @@ void auditor::replayed(std::uint64_t sequence, const std::string& payload) {
 
 void auditor::published(const std::string& type, std::uint64_t sequence, const std::string& payload) {
     replayed(sequence, payload);
-    if (type != rows_[sequence - 1].type) {
+    if (type != row_at(sequence).type) {
         fail("I5 event " + std::to_string(sequence) + " went to the topic of another type");
     }
     if (seen_.count(sequence) == 0) {

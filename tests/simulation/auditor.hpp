@@ -126,6 +126,9 @@ private:
         std::map<std::uint64_t, doubtful> unknown;  // issues whose opening ended unknown
     };
     void take(const locker::ledger_row& row, bool live);
+    [[nodiscard]] const locker::ledger_row& row_at(std::uint64_t sequence) const {
+        return rows_.at(static_cast<std::size_t>(sequence - 1));
+    }
     void take_pruned(const locker::ledger_row& row, const boost::json::object& data);
     void told_outcome(opening& o, const boost::json::object& data);
     const authority& take_grant(const std::string& by, bool live, bool goes_on);

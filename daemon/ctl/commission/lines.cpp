@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 namespace locker {
 namespace {
@@ -27,8 +29,7 @@ std::int64_t monotonic_ms() {
 
 void sleep_ms(std::int64_t ms) {
     if (ms > 0) {
-        timespec t{ms / 1000, (ms % 1000) * 1'000'000};
-        nanosleep(&t, nullptr);
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
     }
 }
 

@@ -116,7 +116,7 @@ found measure(line& l, int times) {
     l.run_until(120'000'000);  // what is dead is known, and its pauses have grown
     for (int i = 0; i < times; ++i) {
         const auto living = static_cast<std::size_t>(std::count(l.alive.begin(), l.alive.end(), true));
-        l.watched_board = chance() % living;
+        l.watched_board = static_cast<std::size_t>(chance() % living);
         l.run_until(l.now + static_cast<std::int64_t>(chance() % 1'000'000));
         l.change_at = l.now + static_cast<std::int64_t>(chance() % 300'000);
         l.seen_at = -1;

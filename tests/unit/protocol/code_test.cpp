@@ -10,7 +10,7 @@ TEST_CASE("RFC 4226 appendix D: the last digits of each truncated value") {
     constexpr std::array<std::uint32_t, 10> decimal{1284755224, 1094287082, 137359152, 1726969429, 1640338314,
                                                     868254676,  1918287922, 82162583,  673399871,  645520489};
     const auto key = bytes_of("12345678901234567890");
-    for (std::uint64_t i = 0; i < decimal.size(); ++i) {
+    for (std::size_t i = 0; i < decimal.size(); ++i) {
         CHECK(hotp8(key, i) == decimal[i] % 100'000'000U);
     }
 }
