@@ -421,6 +421,10 @@ name = "line1"
             raise RuntimeError(answer["error"])
         return answer
 
+    def pulses(self):
+        """How often each board's relays were pulsed."""
+        return [b["pulses"] for b in self.ask_sim(do="status")["boards"]]
+
     def door(self, number):
         return next(d for d in self.ask_sim(do="status")["doors"] if d["door"] == number)
 

@@ -138,6 +138,9 @@ sqlite_store::sqlite_store(const std::string& file, mode how) {
         run("PRAGMA mmap_size=0");
         run("PRAGMA cache_size=-256");  // KiB: a commit touches some ten pages, the kernel keeps the rest
         if (how == mode::read_write) {
+            if (sqlite3_db_readonly(db, "main") == 1) {  // SQLite opens it all the same, and could never write again
+                throw sql_error(SQLITE_READONLY, "it cannot be written: a read-only disk, or somebody else's file");
+            }
             run("PRAGMA page_size=1024");  // of a new file: a row changed is a page written (scripts/bench wear)
             run("PRAGMA journal_mode=WAL");
             run("PRAGMA wal_autocheckpoint=4000");  // 4 MB: a page that changes often is written back once for many

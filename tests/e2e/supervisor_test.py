@@ -41,10 +41,6 @@ class Supervisor:
         self.socket.close()
 
 
-def pulses_of(s):
-    return [b["pulses"] for b in s.ask_sim(do="status")["boards"]]
-
-
 def supervised(stand, supervisor):
     s = stand(start=False)
     s.start_broker()
@@ -74,7 +70,7 @@ def test_stopped_beyond_the_watchdog_and_started_again(stand, supervisor):
     """SIGSTOP: nothing is fed; systemd would end it and start it again. No door opens by that, and the ledger is whole."""
     s = supervised(stand, supervisor)
     assert supervisor.hear("READY=1")
-    pulses = pulses_of(s)
+    pulses = s.pulses()
     os.kill(s.daemon.popen.pid, signal.SIGSTOP)
     supervisor.drain()
     assert not supervisor.hear("WATCHDOG=1", seconds=2)  # five periods
@@ -83,7 +79,7 @@ def test_stopped_beyond_the_watchdog_and_started_again(stand, supervisor):
     assert s.daemon.popen.wait(15) != 0
     s.start_daemon(environment=supervisor.environment(400))
     assert supervisor.hear("READY=1") and supervisor.hear("WATCHDOG=1")
-    assert pulses_of(s) == pulses
+    assert s.pulses() == pulses
 
 
 def test_a_line_that_is_dead_is_no_hang(stand, supervisor):

@@ -1,5 +1,6 @@
-/* Preloaded under lockerd: a clock that is wrong and not synchronised, a disk that does not sync, as files say.
-   WRONG_WORLD names a folder; in it "clock" holds the seconds to add, "unsynchronised" and "disk" need only exist. */
+/* Preloaded under lockerd: a clock that is wrong and not synchronised, a disk that does not sync or takes no writes, as
+   files say. WRONG_WORLD names a folder; in it "clock" holds the seconds to add, "unsynchronised", "disk" and "readonly"
+   need only exist. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -66,4 +67,17 @@ int fdatasync(int fd) {
 
 int fsync(int fd) {
     return fdatasync(fd);
+}
+
+/* As ext4 does once it has turned itself read-only (errors=remount-ro). */
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
+    static ssize_t (*real)(int, const void*, size_t, off64_t);
+    if (real == NULL) {
+        *(void**)(&real) = dlsym(RTLD_NEXT, "pwrite64");
+    }
+    if (is_so("readonly")) {
+        errno = EROFS;
+        return -1;
+    }
+    return real(fd, data, size, at);
 }
