@@ -45,7 +45,9 @@ function(install_papers component)
 endfunction()
 
 install(TARGETS lockerd lockerctl RUNTIME COMPONENT cloud-locker)
+install(TARGETS lockerd-clock RUNTIME DESTINATION libexec/cloud-locker COMPONENT cloud-locker)
 install_unit(cloud-locker lockerd.service)
+install(FILES ${units}/cloud-locker/lockerd-clock.service DESTINATION lib/systemd/system COMPONENT cloud-locker)
 install(FILES ${units}/cloud-locker/70-cloud-locker.rules DESTINATION lib/udev/rules.d COMPONENT cloud-locker)
 install_papers(cloud-locker lockerd.8 lockerctl.1)
 

@@ -1,12 +1,13 @@
 #include "hal/system/system_clock.hpp"
 
 #include <sys/random.h>
-#include <sys/timex.h>
 
 #include <cerrno>
 #include <ctime>
 #include <fstream>
 #include <system_error>
+
+#include "hal/system/clock_sync.hpp"
 
 namespace locker {
 namespace {
@@ -33,9 +34,8 @@ bool system_clock::trusted() const {
     if (battery_backed_) {
         return true;
     }
-    timex t{};
-    const int state = adjtimex(&t);
-    return state >= 0 && state != TIME_ERROR && (t.status & STA_UNSYNC) == 0;
+    const auto state = kernel_sync();
+    return state == sync_state::yes || (state == sync_state::may_not_ask && told_sync(told_sync_file));
 }
 
 std::string system_clock::boot_id() const {

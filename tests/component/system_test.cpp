@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "hal/system/ballast.hpp"
+#include "hal/system/clock_sync.hpp"
 #include "hal/system/journal.hpp"
 #include "hal/system/medium.hpp"
 #include "tests/component/temporary.hpp"
@@ -117,4 +118,26 @@ TEST_CASE("journal: a line's words are fields, and it comes in one datagram") {
     CHECK(recv(fd, got, sizeof got, 0) == 10);
     CHECK(std::string(got) == "MESSAGE=x\n");
     close(fd);
+}
+
+TEST_CASE("clock: the word of who may ask the kernel counts while it is fresh") {
+    const temporary_folder folder;
+    const auto file = folder.file("synchronised");
+    CHECK(!told_sync(file));
+    tell_sync(file, true);
+    CHECK(told_sync(file));
+    tell_sync(file, false);
+    CHECK(!told_sync(file));
+    timespec t{};
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    const auto now = static_cast<std::int64_t>(t.tv_sec);
+    const std::pair<std::string, bool> words[] = {{std::to_string(now - 25), true},
+                                                  {std::to_string(now - 40), false},  // who told it has died
+                                                  {std::to_string(now + 100), false},
+                                                  {"yes", false},
+                                                  {"", false}};
+    for (const auto& [word, counts] : words) {
+        std::ofstream(file) << word;
+        CHECK(told_sync(file) == counts);
+    }
 }
