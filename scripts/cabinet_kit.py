@@ -198,7 +198,7 @@ class Stand:
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
                  contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, board=("waveshare-8ch-d", "waveshare"), lock="",
-                 keep=False, verify=True, clock_battery=True, wrapper=(), more="", start=True):
+                 keep=False, verify=True, clock_battery=True, wrapper=(), lockerd=BIN / "lockerd", more="", start=True):
         self.keep = keep or folder is not None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -209,6 +209,7 @@ class Stand:
         self.lock = lock
         self.more = more  # of the configuration: inputs, outputs, sensors
         self.wrapper = list(wrapper)  # what lockerd runs under
+        self.lockerd = lockerd
         self.more_keys = self.clock = ""
         self.boards = boards or -(-doors // channels)
         self.mqtt_port = free_port()
@@ -353,7 +354,7 @@ name = "line1"
     def start_daemon(self, wait_online=True, environment=None):
         before = (self.mqtt.state("status") or {}).get("epoch") if self.mqtt else None
         env = {**os.environ, **(environment or {})}
-        self.daemon = Process([*self.wrapper, BIN / "lockerd", "--config", self.config], self.folder / "lockerd.log", env=env)
+        self.daemon = Process([*self.wrapper, self.lockerd, "--config", self.config], self.folder / "lockerd.log", env=env)
         if self.mqtt and wait_online:
             def online():
                 status = self.mqtt.state("status") or {}

@@ -232,3 +232,53 @@ def test_provision_again_with_a_new_key(tmp_path):
     for file in keys.iterdir():
         assert file.stat().st_mode & 0o077 in (0, 0o044), pathlib.Path(file)
     assert keys.stat().st_mode & 0o777 == 0o700
+
+
+FIRST = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "first-release"
+
+
+def test_database_of_the_first_release(stand, tmp_path):
+    """Written by the first release that there was; this one goes on with it, and forgets nothing that was used."""
+    used = json.loads((FIRST / "used.json").read_text())
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    subprocess.run([BIN / "lockerctl", "mint", "keys", tmp_path / "more"], check=True, capture_output=True)
+    for name in ("root.json", "root.jwk"):
+        shutil.copy(tmp_path / "more" / name, keys)
+    for name in ("cabinet.key", "issuers.json", "issuer.jwk"):
+        shutil.copy(FIRST / name, keys)
+        (keys / name).chmod(0o600)
+    state = tmp_path / "state"
+    state.mkdir(mode=0o750)
+    db = sqlite3.connect(state / "locker.db")
+    db.executescript((FIRST / "locker.sql").read_text())
+    rows = db.execute("SELECT max(sequence) FROM ledger").fetchone()[0]
+    debt = db.execute("SELECT value FROM state WHERE kind = 'throttle'").fetchone()[0]
+    db.close()
+    s = stand(folder=tmp_path, cabinet="fixture-1", doors=6)
+    assert json.loads(s.ctl("--json", "log", "verify"))["rows"] > rows
+    assert s.mqtt.state(f"compartment/{used['door']}")["deposit"] == "waits"
+    assert not s.enter(used["code"])["ok"]
+    assert not s.enter(used["grant"], via="scanner")["ok"]
+    assert json.loads(debt)["slow"]["debt"] > 0  # wrong codes were typed …
+    db = sqlite3.connect(f"file:{state}/locker.db?mode=ro", uri=True)
+    assert json.loads(db.execute("SELECT value FROM state WHERE kind = 'throttle'").fetchone()[0])["slow"]["debt"] > 0  # … and still count
+    db.close()
+    assert s.enter(s.code("waits"))["ok"]
+    s.take_out("waits", used["door"])
+    # A release of the same major that came later wrote it in between: this one is the rollback.
+    s.put_in("later")
+    code = s.code("later")
+    assert s.daemon.end() == 0
+    db = sqlite3.connect(state / "locker.db")
+    db.executescript("ALTER TABLE state ADD COLUMN later TEXT; ALTER TABLE ledger ADD COLUMN later TEXT;"
+                     "CREATE TABLE later (x); INSERT INTO state (kind, key, value, until) VALUES ('later', 'credential', '{}', 0);"
+                     "UPDATE state SET value = json_set(value, '$.later', 1) WHERE kind = 'deposit';"
+                     "PRAGMA user_version = 2;")
+    db.close()
+    s.start_daemon()
+    assert s.enter(code)["ok"]
+    db = sqlite3.connect(f"file:{state}/locker.db?mode=ro", uri=True)
+    assert db.execute("SELECT count(*) FROM state WHERE kind = 'later'").fetchone()[0] == 1
+    assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+    db.close()

@@ -9,6 +9,8 @@
 namespace locker::portal {
 namespace {
 
+constexpr long long major_step = 1000;  // a version at and beyond it is another major version
+
 // One entry a version; within a major version they only add, so that the program before reads what this one writes.
 // NOLINTBEGIN(bugprone-suspicious-missing-comma): long statements, in pieces
 const std::vector<std::vector<std::string_view>>& migrations() {
@@ -98,8 +100,8 @@ database::database(const std::string& file) : sql_(soci::sqlite3, "dbname=" + fi
     sql_ << "CREATE TABLE IF NOT EXISTS schema (version BIGINT NOT NULL)";
     long long have = 0;
     sql_ << "SELECT COALESCE(MAX(version), 0) FROM schema", soci::into(have);
-    if (have > schema_version()) {
-        throw std::runtime_error(file + " was written by a newer locker-portal; install that one");
+    if (have >= major_step) {
+        throw std::runtime_error(file + " was written by a newer major version of locker-portal; install that one");
     }
     for (auto version = static_cast<std::size_t>(have); version < migrations().size(); ++version) {
         transaction t(sql_);
