@@ -92,7 +92,7 @@ private:
             !std::filesystem::is_directory(out_.state_folder, unreadable)) {
             s.wrong("folder", out_.state_folder + " is not a folder");
         }
-        out_.state_must_exist = s.flag("must_exist", false);
+        out_.state_must_exist = out_.cabinet.in_service = s.flag("must_exist", false);
         out_.control_socket = path(s.text("control_socket", false, 100).value_or(out_.state_folder + "/control.sock"));
         s.no_others();
     }
@@ -382,8 +382,8 @@ private:
                 s.wrong("password_file", password.error().what);
             }
         }
-        if (const auto file = s.text("ca_file", false, 4096)) {
-            b.ca_file = path(*file);
+        if (const auto file = key_file(s, "ca_file", false, folder_)) {
+            b.ca_file = *file;
             const auto pem = read_text_file(b.ca_file);
             if (!pem) {
                 s.wrong("ca_file", pem.error().what);

@@ -11,6 +11,7 @@
 #include "daemon/app/config.hpp"
 #include "daemon/runtime/log.hpp"
 #include "daemon/runtime/runtime.hpp"
+#include "hal/store/database_file.hpp"
 #include "hal/system/exclusive.hpp"
 
 namespace {
@@ -44,6 +45,11 @@ int run(locker::settings s) {
             "lockerd: {} is not there, and [state] must_exist says that it must be: mount the partition it lies on, or "
             "put back a backup with lockerctl restore\n",
             database);
+        return exit_config;
+    }
+    if (const auto mark = locker::interrupted_mark(s.state_folder + "/locker.db"); std::filesystem::exists(mark)) {
+        std::cerr << fmt::format("lockerd: {} is there: a restore was interrupted; run lockerctl restore again\n",
+                                 mark);
         return exit_config;
     }
     std::error_code error;

@@ -260,6 +260,11 @@ bool ledger_holds(const archive& past, const durable& d) {
 
 cabinet::cabinet(cabinet_config config, const archive& past) : config_(std::move(config)), past_(past) {
     state_.d = load(past);
+    if (config_.in_service && state_.d.m.cabinet.empty()) {
+        throw wrong_database(
+            "the database is empty, and [state] must_exist says that it must be there: put back a backup "
+            "with lockerctl restore");
+    }
     if (!state_.d.m.cabinet.empty() && state_.d.m.cabinet != config_.id) {
         throw wrong_database(
             fmt::format("the database is of cabinet {}, the configuration of {}; a cabinet keeps its own database: put "

@@ -76,6 +76,7 @@ struct policy {
 };
 
 struct cabinet_config {
+    bool in_service = false;  // it has a database: an empty one is a lost one
     std::string id;
     std::string name;
     std::string place;

@@ -88,6 +88,7 @@ bool stands(work& w, const opening& o, const progress& p) {
 
 void conclude_jammed(work& w, opening& o);
 void closed_settlement(work& w, const opening& o, compartment& c);
+void looked_into(work& w, const opening& o, compartment& c);
 
 void conclude_unknown(work& w, opening& o) {
     auto& c = w.at(o.compartment);
@@ -95,9 +96,12 @@ void conclude_unknown(work& w, opening& o) {
     o.result = outcome::unknown;
     w.say(event_type::opening_unknown, subject_of(o.compartment), data_of(o, d));
     w.count("openings.unknown");
-    if (o.what == purpose::settle && w.configured(o.compartment).contact == contact_kind::none) {
-        // A lock without a contact: the staff member's word is all there will ever be.
+    const bool blind = w.configured(o.compartment).contact == contact_kind::none;
+    // A lock without a contact: the staff member's word is all there will ever be.
+    if (o.what == purpose::settle && blind) {
         closed_settlement(w, o, c);
+    } else if (o.look && blind) {
+        looked_into(w, o, c);
     } else if (d != nullptr && d->live()) {
         d->pulsed = true;
         d->unseen = true;
@@ -306,6 +310,15 @@ void closed_settlement(work& w, const opening& o, compartment& c) {
     w.say(event_type::compartment_settled, subject_of(c.number), data_of(o, nullptr));
 }
 
+// Staff found there what belongs there, and left it.
+void looked_into(work& w, const opening& o, compartment& c) {
+    const auto* lies = w.find_deposit(c.deposit);
+    if (!c.suspicion.empty() && lies != nullptr && lies->live()) {
+        c.suspicion.clear();
+        w.say(event_type::compartment_settled, subject_of(c.number), data_of(o, nullptr));
+    }
+}
+
 // The door is shut and has rested. `unseen`: it was shut while nobody watched (a restart, a silent board).
 void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     auto& c = w.at(o.compartment);
@@ -357,10 +370,8 @@ void closed(work& w, opening& o, std::int64_t open_ms, bool unseen) {
     }
     if (o.what == purpose::open || o.what == purpose::settle) {
         c.forced_ms = 0;  // somebody was sent there to look
-        const auto* lies = w.find_deposit(c.deposit);
-        if (!c.suspicion.empty() && lies != nullptr && lies->live()) {  // … and left the papers that belong there
-            c.suspicion.clear();
-            w.say(event_type::compartment_settled, subject_of(c.number), data_of(o, nullptr));
+        if (o.look && !bounced) {
+            looked_into(w, o, c);
         }
     }
 }
@@ -477,6 +488,7 @@ void authorise(work& w, const authority& a) {
     o.by = a.by;
     o.issue = a.issue;
     o.grace = a.grace;
+    o.look = a.look;
     o.command = a.command;
     if (!a.command.empty()) {
         o.reply_topic = a.who.topic;

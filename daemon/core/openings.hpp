@@ -16,6 +16,7 @@ struct authority {
     std::string reason;  // why, where somebody says it
     std::optional<std::uint64_t> issue;
     bool grace = false;
+    bool look = false;                   // staff were sent to look what lies there: it stays its owner's
     std::int64_t valid_for = INT64_MAX;  // milliseconds from now
     std::vector<warrant> warrants;       // none: a code
     std::string command;                 // id, remembered

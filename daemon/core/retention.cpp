@@ -12,9 +12,25 @@ constexpr std::uint64_t piece = 500;  // rows that leave in one transaction
 constexpr std::int64_t between_pieces = 10 * second;
 constexpr std::int64_t between_looks = hour;
 
+// By the floor, not the clock: a clock that runs years ahead for an hour removes nothing. And by the cabinet's own age:
+// rows from before its first synchronised clock bear a date that is years too early.
 bool old_enough(const work& w, const ledger_row& row, std::int64_t notice) {
-    // The floor, not the clock: a clock that runs years ahead for an hour removes nothing.
-    return floor_now(w.s.d.m, w.age) - row.wall_ms >= w.config.rules.ledger_keep - notice;
+    const std::int64_t keep = w.config.rules.ledger_keep - notice;
+    return w.age >= keep && floor_now(w.s.d.m, w.age) - row.wall_ms >= keep;
+}
+
+// Rows are in order: where a later one is old, so is this one, whatever a wrong clock wrote on it.
+bool old_by_order(const work& w, std::uint64_t sequence, std::int64_t notice) {
+    const auto& d = w.s.d;
+    const auto surplus =
+        d.m.sequence - d.kept.pruned - std::min(d.m.sequence - d.kept.pruned, w.config.rules.ledger_rows);
+    for (const auto at : {sequence, std::max(sequence, d.kept.pruned + surplus)}) {
+        const auto row = w.past.rows(at, at, 1);
+        if (!row.empty() && old_enough(w, row.front(), notice)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void remove_piece(work& w) {
@@ -22,8 +38,7 @@ void remove_piece(work& w) {
     const auto last =
         std::min(kept.pruned + piece, sick(canary::unpublished_rows_leave) ? w.s.d.m.sequence : w.s.d.m.published);
     const auto rows = w.past.rows(kept.pruned + 1, last, piece);
-    const bool all_old = std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return old_enough(w, row, 0); });
-    if (rows.empty() || !all_old) {
+    if (rows.empty() || !old_by_order(w, rows.back().sequence, 0)) {
         w.s.l.retention_due = w.now.mono_ms + between_looks;
         return;
     }
@@ -50,9 +65,8 @@ void advance_retention(work& w) {
         return;
     }
     if (kept.prune_at == 0) {
-        const auto oldest = w.past.rows(kept.pruned + 1, kept.pruned + 1, 1);
         w.s.l.retention_due = w.now.mono_ms + between_looks;
-        if (!oldest.empty() && old_enough(w, oldest.front(), w.config.rules.ledger_notice)) {
+        if (old_by_order(w, kept.pruned + 1, w.config.rules.ledger_notice)) {
             kept.prune_at = w.age + w.config.rules.ledger_notice;
             kept.said_ms = w.wall;
         }

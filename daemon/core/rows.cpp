@@ -43,6 +43,7 @@ std::string encode_row(const opening& o) {
                             {"by", o.by},
                             {"issue", optional_row(o.issue)},
                             {"grace", o.grace},
+                            {"look", o.look},
                             {"outcome", locker::name(o.result)},
                             {"opened_at", o.opened_at},
                             {"opened_ms", o.opened_ms},
@@ -229,6 +230,7 @@ opening decode_opening(std::int64_t id, const std::string& text) {
     r.get("by", o.by);
     r.get("issue", o.issue);
     r.get("grace", o.grace);
+    r.get("look", o.look);
     r.word("outcome", o.result, outcome_from);
     r.get("opened_at", o.opened_at);
     r.get("opened_ms", o.opened_ms);

@@ -307,7 +307,8 @@ struct door_deed {
             return std::nullopt;
         }
         if (d != nullptr && !doubt_about(c).empty()) {
-            return open_plain(permit::settle);  // looked into: the deposit stays its owner's; `reclaim` ends it
+            a.look = true;  // the deposit stays its owner's; `reclaim` ends it
+            return open_plain(permit::settle);
         }
         if (use_of(w.s.d, c) != use_state::suspected) {
             return not_now(fmt::format("door {} is not suspected", a.compartment));

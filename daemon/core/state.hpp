@@ -79,6 +79,7 @@ struct opening {
     std::string by;
     std::optional<std::uint64_t> issue;  // of the code that authorised it
     bool grace = false;                  // a reopening within the grace: the deposit has ended already
+    bool look = false;                   // staff look what lies there: a suspicion ends with it, the deposit stays
     outcome result = outcome::pending;
     std::int64_t opened_at = -1;  // age at which the door was seen open; -1: not yet
     std::int64_t opened_ms = 0;   // the same as wall time, as it was judged then

@@ -139,7 +139,7 @@ void cabinet_alarms(const work& w, alarm_list& alarms) {
             fmt::format("The ledger has more rows than it should keep: those older than {} days leave it from {} on.",
                         w.config.rules.ledger_keep / day,
                         format_time(kept.said_ms + w.config.rules.ledger_notice).substr(0, 10)),
-            "Run `lockerctl log export` and keep the file.");
+            "Run `lockerctl log export` and keep the file. What the broker does not have yet stays.");
     }
     if (w.s.d.m.ledger_broken_ms != 0) {
         alarms.raise(

@@ -1,5 +1,6 @@
 #include "daemon/runtime/log.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -18,14 +19,27 @@ protected:
     void sink_it_(const spdlog::details::log_msg& m) override {
         const std::string_view line(m.payload.data(), m.payload.size());
         const int priority = m.level >= spdlog::level::err ? 3 : m.level == spdlog::level::warn ? 4 : 6;  // syslog(3)
-        if (!journal_.send(journal_entry("lockerd", priority, line))) {
-            std::fprintf(stderr, "<%d>%.*s\n", priority, static_cast<int>(line.size()), line.data());
+        if (dropped_ > 0 &&
+            journal_.send(journal_entry("lockerd", 4, fmt::format("event=log_dropped lines={}", dropped_))) ==
+                journal::answer::taken) {
+            dropped_ = 0;
+        }
+        switch (journal_.send(journal_entry("lockerd", priority, line))) {
+            case journal::answer::taken:
+                break;
+            case journal::answer::full:
+                ++dropped_;
+                break;
+            case journal::answer::gone:
+                std::fprintf(stderr, "<%d>%.*s\n", priority, static_cast<int>(line.size()), line.data());
+                break;
         }
     }
     void flush_() override {}
 
 private:
     journal journal_;
+    std::uint64_t dropped_ = 0;
 };
 
 }  // namespace

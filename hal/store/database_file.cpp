@@ -108,17 +108,25 @@ std::string damage_of(const std::string& file) {
 
 void put_in_place(const std::string& fresh, const std::string& file, const std::string& kept) {
     namespace fs = std::filesystem;
-    if (fs::exists(file)) {
-        for (const auto* part : {"-wal", "-shm"}) {
-            if (fs::exists(file + part)) {
-                rename(file + part, kept + part);
-            }
-        }
-        if (::link(file.c_str(), kept.c_str()) != 0) {
-            fail(kept, std::strerror(errno));
+    const std::string mark = interrupted_mark(file);
+    const int fd = ::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        fail(mark, std::strerror(errno));
+    }
+    ::close(fd);
+    sync(folder_of(file));
+    for (const auto* part :
+         {"", "-wal", "-shm", "-journal"}) {  // also where the file itself is gone: a log left behind
+        if (fs::exists(file + part)) {        // would be played into the fresh one
+            rename(file + part, kept + part);
         }
     }
+    sync(folder_of(file));
     rename(fresh, file);
+    sync(folder_of(file));
+    if (::unlink(mark.c_str()) != 0) {
+        fail(mark, std::strerror(errno));
+    }
     sync(folder_of(file));
 }
 

@@ -13,8 +13,12 @@ void copy_database(const std::string& from, const std::string& to);
 // What SQLite finds wrong with the file (PRAGMA integrity_check), its first complaint; empty: nothing.
 [[nodiscard]] std::string damage_of(const std::string& file);
 
-// Makes `fresh` the database `file`, in one step on disk; whoever reads the folder at any moment finds one of the two.
-// What was there is kept under `kept`, with its write-ahead log. No lockerd may run.
+// Makes `fresh` the database `file`; what was there, its write-ahead log with it, is kept under `kept`. No lockerd may
+// run. Interrupted anywhere, it leaves `interrupted_mark(file)`: lockerd does not begin while that stands, and to call
+// this again ends it.
 void put_in_place(const std::string& fresh, const std::string& file, const std::string& kept);
+[[nodiscard]] inline std::string interrupted_mark(const std::string& file) {
+    return file + ".restoring";
+}
 
 }  // namespace locker

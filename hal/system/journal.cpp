@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -80,12 +81,15 @@ bool journal::is_stderr() {
            fmt::format("{}:{}", info.st_dev, info.st_ino) == stream;
 }
 
-bool journal::send(const std::string& entry) const {
+journal::answer journal::send(const std::string& entry) const {
     sockaddr_un to{};
     to.sun_family = AF_UNIX;
     std::strncpy(to.sun_path, socket_.c_str(), sizeof to.sun_path - 1);
-    return ::sendto(fd_, entry.data(), entry.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) ==
-           static_cast<ssize_t>(entry.size());
+    if (::sendto(fd_, entry.data(), entry.size(), MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to),
+                 sizeof to) == static_cast<ssize_t>(entry.size())) {
+        return answer::taken;
+    }
+    return errno == EAGAIN || errno == ENOBUFS ? answer::full : answer::gone;
 }
 
 }  // namespace locker

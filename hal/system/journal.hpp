@@ -2,6 +2,7 @@
 // `journalctl` finds lines by.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,8 +21,10 @@ public:
 
     // Whether stderr goes to the journal (JOURNAL_STREAM, systemd.exec(5)).
     [[nodiscard]] static bool is_stderr();
-    // Whether it was taken; it is not when the journal is gone, or the line too long.
-    [[nodiscard]] bool send(const std::string& entry) const;
+    // Never waits: a journal that is stuck would hold up doors. `full`: it takes nothing now; `gone`: nobody is there,
+    // or the line is too long.
+    enum class answer : std::uint8_t { taken, full, gone };
+    [[nodiscard]] answer send(const std::string& entry) const;
 
 private:
     std::string socket_;

@@ -107,16 +107,21 @@ TEST_CASE("journal: a line's words are fields, and it comes in one datagram") {
     const temporary_folder folder;
     const auto path = folder.file("socket");
     const journal to(path);
-    CHECK(!to.send("MESSAGE=x\n"));  // nobody is there
+    CHECK(to.send("MESSAGE=x\n") == journal::answer::gone);  // nobody is there
     const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
     path.copy(at.sun_path, sizeof at.sun_path - 1);
     REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
-    REQUIRE(to.send("MESSAGE=x\n"));
+    REQUIRE(to.send("MESSAGE=x\n") == journal::answer::taken);
     char got[64] = {};
     CHECK(recv(fd, got, sizeof got, 0) == 10);
     CHECK(std::string(got) == "MESSAGE=x\n");
+    auto answer = journal::answer::taken;
+    for (int i = 0; i < 10'000 && answer == journal::answer::taken; ++i) {
+        answer = to.send("MESSAGE=x\n");  // nobody reads: it does not wait for them
+    }
+    CHECK(answer == journal::answer::full);
     close(fd);
 }
 

@@ -101,7 +101,11 @@ std::vector<cabinet_record> all_cabinets(office& o) {
 void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence) {
     const auto s = static_cast<long long>(sequence);
     transaction t(o.db.sql());
-    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = '', ledger = ledger + 1 WHERE id = :i", soci::use(s),
+    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = '', ledger = ledger + 1, roster_digest = '' WHERE id = :i",
+        soci::use(s), soci::use(cabinet);
+    // It may have forgotten which codes were ended, and would look for others than are shown: it is told again.
+    o.db.sql() << "UPDATE deposits SET revoke_to = first_issue WHERE cabinet = :i AND first_issue > 0 AND state IN "
+                  "('deposited', 'confirmed')",
         soci::use(cabinet);
     audit(o, "cabinet", "another ledger", cabinet);
     t.commit();
