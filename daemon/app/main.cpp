@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <list>
@@ -59,6 +62,11 @@ int run(locker::settings s) {
         return exit_config;
     }
     ::chmod(s.state_folder.c_str(), 0750);
+    if (::access(s.state_folder.c_str(), W_OK) != 0) {
+        std::cerr << fmt::format("lockerd: [state] folder {} cannot be written: {}\n", s.state_folder,
+                                 std::strerror(errno));
+        return exit_failed;
+    }
     try {
         held.emplace_back(s.state_folder + "/lock", "state folder " + s.state_folder);
         for (const auto& bus : s.buses) {

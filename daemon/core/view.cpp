@@ -57,10 +57,14 @@ void compartment_alarms(const work& w, alarm_list& alarms) {
                          fmt::format("Door {} did not open when its lock was pulsed ({}).", n, locker::name(c.lock)),
                          "Push the door, look for paper in the gap, then open it by a settle or open grant.");
         }
-        if (!c.suspicion.empty() && c.deposit.empty()) {
-            alarms.raise("suspected", n, c.since_ms,
-                         fmt::format("Something may lie behind door {}: {}.", n, c.suspicion),
-                         "Open it with a settle grant and look.");
+        if (!c.suspicion.empty()) {
+            alarms.raise(
+                "suspected", n, c.since_ms,
+                c.deposit.empty()
+                    ? fmt::format("Something may lie behind door {}: {}.", n, c.suspicion)
+                    : fmt::format("What lies behind door {} may not be what the ledger says: {}.", n, c.suspicion),
+                c.deposit.empty() ? "Open it with a settle grant and look."
+                                  : "Have staff look: `settle` leaves the papers there, `reclaim` ends the deposit.");
         }
     }
     for (const auto& [n, lock] : w.s.d.locks) {

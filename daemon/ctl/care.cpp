@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <thread>
@@ -71,19 +72,25 @@ int backup(const options& o, const std::string& config, const std::string& folde
         return exit_config;
     }
     std::error_code error;
-    if (!fs::create_directory(folder, error)) {
-        throw std::runtime_error(
-            folder + (error ? ": " + error.message() : " exists already: a backup gets a folder of its own"));
+    if (fs::exists(folder, error)) {
+        throw std::runtime_error(folder + " exists already: a backup gets a folder of its own");
     }
-    fs::permissions(folder, fs::perms::owner_all);
-    const std::string copy = folder + "/locker.db";
+    // Whole under its name, or not there.
+    const std::string part = folder + ".part";
+    fs::remove_all(part, error);
+    if (!fs::create_directory(part, error)) {
+        throw std::runtime_error(part + ": " + error.message());
+    }
+    fs::permissions(part, fs::perms::owner_all, error);  // a medium without permissions is under lock itself
+    const std::string copy = part + "/locker.db";
     copy_database(database_of(*s), copy);
     const auto text = read_text_file(config);
     if (!text) {
         throw std::runtime_error(text.error().what);
     }
-    write_new_file(folder + "/lockerd.toml", *text, 0600);
+    write_new_file(part + "/lockerd.toml", *text, 0600);
     const auto v = verify_file(copy);
+    fs::rename(part, folder);
     if (o.json) {
         std::cout << serialize(object{{"ok", v.wrong.empty()},
                                       {"cabinet", s->cabinet.id},
@@ -140,6 +147,56 @@ std::string unfit(const std::string& database, const settings& s) {
     return "";
 }
 
+std::vector<std::string> keys_known_to(const std::string& database) {
+    try {
+        const sqlite_store store(database, sqlite_store::mode::read_only);
+        const auto meta = boost::json::parse(store.find("meta", "cabinet").value_or("{}")).as_object();
+        const auto* ids = meta.if_contains("key_ids");
+        return ids == nullptr ? std::vector<std::string>() : boost::json::value_to<std::vector<std::string>>(*ids);
+    } catch (const std::exception&) {
+        return {};  // damaged, or none: it says nothing
+    }
+}
+
+// Each restore wants a key that no lockerd has run with: whatever was used by another is forgotten by the backup. Known
+// are the keys of the databases that are in the state folder, and of earlier restores, by a file beside the keys, which
+// outlives a card.
+std::string restores_file(const std::string& config) {
+    return (fs::absolute(config).parent_path() / "keys" / "restored").string();
+}
+
+bool was_used(const settings& s, const std::string& config) {
+    std::vector<std::string> known;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(s.state_folder, error)) {
+        const auto name = entry.path().filename().string();
+        if (name == "locker.db" ||
+            (name.starts_with("locker.db.replaced-") && !name.ends_with("-wal") && !name.ends_with("-shm"))) {
+            const auto more = keys_known_to(entry.path().string());
+            known.insert(known.end(), more.begin(), more.end());
+        }
+    }
+    std::ifstream restored(restores_file(config));
+    for (std::string id; restored >> id;) {
+        known.push_back(id);
+    }
+    return std::any_of(s.cabinet.cabinet_keys.begin(), s.cabinet.cabinet_keys.end(), [&](const auto& key) {
+        return std::find(known.begin(), known.end(), key_id(key)) != known.end();
+    });
+}
+
+void remember_restore(const settings& s, const std::string& config) {
+    const auto file = restores_file(config);
+    fs::create_directories(fs::path(file).parent_path());
+    std::ofstream out(file, std::ios::app);
+    for (const auto& key : s.cabinet.cabinet_keys) {
+        out << key_id(key) << "\n";
+    }
+    if (!out.flush()) {
+        throw std::runtime_error(file + " cannot be written");
+    }
+}
+
 void give_to_owner_of(const std::string& folder, const std::string& file) {
     struct stat info {};
     if (::stat(folder.c_str(), &info) == 0 && ::chown(file.c_str(), info.st_uid, info.st_gid) != 0 &&
@@ -162,15 +219,24 @@ int restore(const options& o, const std::string& config, const std::string& from
     if (fs::exists(database) && !replace) {
         throw std::runtime_error(database + " is there: with --replace it is kept beside, under another name");
     }
-    const std::string fresh = database + ".restoring";
+    const std::string fresh = database + ".fresh";
     fs::remove(fresh);
     copy_database(fs::is_directory(from) ? from + "/locker.db" : from, fresh);
-    if (const auto why = unfit(fresh, *s); !why.empty()) {
+    const bool interrupted = fs::exists(interrupted_mark(database));  // then it is this one's key
+    auto why = unfit(fresh, *s);
+    if (why.empty() && !interrupted && was_used(*s, config)) {
+        why =
+            "the cabinet's key was in use already, and what it opened since the backup would open again. Give the "
+            "cabinet a "
+            "new key in the portal for each restore";
+    }
+    if (!why.empty()) {
         fs::remove(fresh);
         std::cerr << "lockerctl: " << from << ": " << why << "\nlockerctl: nothing was changed\n";
         return exit_refused;
     }
     give_to_owner_of(s->state_folder, fresh);
+    remember_restore(*s, config);
     put_in_place(fresh, database, fmt::format("{}.replaced-{}", database, format_time(wall_ms())));
     const auto v = verify_file(database);
     if (o.json) {
@@ -199,11 +265,28 @@ struct upgrade_wish {
     int wait_s = 0;
 };
 
-// lockerd's own view; nothing: it does not run.
-std::optional<object> running(const std::string& socket) {
+// Where lockerd listens by this configuration, unless the command line says otherwise.
+std::string socket_of(const options& o, const settings& s) {
+    return o.socket == options{}.socket ? s.control_socket : o.socket;
+}
+
+bool holds_its_folder(const settings& s) {
     try {
-        return ask(socket, {{"do", "status"}}).at("result").as_object();
+        const exclusive free(s.state_folder + "/lock", "state folder " + s.state_folder);
+        return false;
     } catch (const std::runtime_error&) {
+        return true;
+    }
+}
+
+// lockerd's own view; nothing: it does not run.
+std::optional<object> running(const options& o, const settings& s) {
+    try {
+        return ask(socket_of(o, s), {{"do", "status"}}).at("result").as_object();
+    } catch (const std::runtime_error& e) {
+        if (holds_its_folder(s)) {
+            throw not_now(std::string(e.what()) + "; and yet lockerd runs");
+        }
         return std::nullopt;
     }
 }
@@ -239,7 +322,7 @@ void check_space(const settings& s, check_list& list) {
 void check_before(const options& o, const settings& s, check_list& list) {
     check_database(s, list);
     check_space(s, list);
-    if (!running(o.socket)) {
+    if (!running(o, s)) {
         list.good("openings", "lockerd does not run");
         return;
     }
@@ -305,9 +388,9 @@ void check_recorded(const settings& s, const std::string& epoch, check_list& lis
 
 // Good enough to be kept: this program's version runs, has seen its doors, and can write.
 void check_after(const options& o, const settings& s, check_list& list) {
-    const auto now = running(o.socket);
+    const auto now = running(o, s);
     if (!now) {
-        throw not_now("no lockerd listens at " + o.socket);
+        throw not_now("no lockerd listens at " + socket_of(o, s));
     }
     const auto* version = now->if_contains("version");
     if (version == nullptr || *version != boost::json::string(LOCKER_VERSION)) {

@@ -1,7 +1,10 @@
 #include "daemon/ctl/client.hpp"
 
+#include <poll.h>
+
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <stdexcept>
 
 namespace locker {
@@ -20,6 +23,20 @@ local::socket connect(asio::io_context& io, const std::string& path) {
                                  "); is it running, and may you open its socket?");
     }
     return socket;
+}
+
+// lockerd answers within its ten seconds, or it hangs.
+constexpr int answer_within_ms = 15'000;
+
+void wait_for_answer(local::socket& socket) {
+    pollfd wanted{socket.native_handle(), POLLIN, 0};
+    int ready = 0;
+    do {
+        ready = ::poll(&wanted, 1, answer_within_ms);
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0) {
+        throw std::runtime_error("lockerd does not answer: it hangs, or the board is overloaded");
+    }
 }
 
 std::string line_of(local::socket& socket, asio::streambuf& buffer) {
@@ -49,6 +66,9 @@ conversation::~conversation() = default;
 boost::json::object conversation::ask(const boost::json::object& request) {
     boost::system::error_code error;
     asio::write(inner_->socket, asio::buffer(boost::json::serialize(request) + "\n"), error);
+    if (!error) {
+        wait_for_answer(inner_->socket);
+    }
     const auto line = error ? std::string() : line_of(inner_->socket, inner_->buffer);
     if (line.empty()) {
         throw std::runtime_error("lockerd closed the connection without an answer");

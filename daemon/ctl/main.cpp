@@ -201,7 +201,7 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
         }
         const auto subs = at->get_subcommands([&](const CLI::App* s) { return s->get_name() == word; });
         if (subs.empty()) {
-            return word;
+            return at->get_require_subcommand_min() > 0 ? word : "";
         }
         at = subs.front();
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hal/config/key_files.hpp"
+#include "hal/config/section.hpp"
 #include "protocol/crypto.hpp"
 #include "protocol/grant.hpp"
 #include "protocol/json.hpp"
@@ -51,6 +52,34 @@ std::string quoted(const std::string& given) {
         out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
     }
     return out + "\"";
+}
+
+// Written under another name first: at any moment one of the two is there. What was there is kept, and never over what
+// was kept before.
+void put_file(const fs::path& path, const std::string& content, unsigned mode) {
+    const std::string fresh = path.string() + ".new";
+    fs::remove(fresh);
+    write_new_file(fresh, content, mode);
+    if (fs::exists(path)) {
+        std::string kept = path.string() + ".before";
+        for (int n = 2; fs::exists(kept); ++n) {
+            kept = fmt::format("{}.before-{}", path.string(), n);
+        }
+        fs::copy_file(path, kept);
+    }
+    fs::rename(fresh, path);
+}
+
+void check_same(const std::string& config, const std::string& id) {
+    const auto table = read_table(config);
+    if (const auto* errors = std::get_if<std::vector<config_error>>(&table)) {
+        throw std::runtime_error(shown(config, errors->front()));
+    }
+    const auto there = std::get<toml::table>(table)["cabinet"]["id"].value<std::string>().value_or("");
+    if (there != id) {
+        throw std::runtime_error(
+            fmt::format("the bundle is of cabinet {}, the configuration of {}: nothing was written", id, there));
+    }
 }
 
 }  // namespace
@@ -99,15 +128,16 @@ int provision(const std::string& bundle, const std::string& folder, bool replace
         quoted(text(cabinet, "help")), quoted(text(broker, "uri", 1024)), account);
     fs::create_directories(keys);
     fs::permissions(keys, fs::perms::owner_all);
-    for (const auto& path : in_keys) {
-        if (replace && fs::exists(path)) {
-            fs::rename(path, path.string() + ".before");
+    if (replace) {
+        check_same(config.string(), text(cabinet, "id"));
+        if (const auto there = read_text_file(in_keys[0].string()); there && there->starts_with(key)) {
+            throw std::runtime_error(in_keys[0].string() + " is that key already: nothing was written");
         }
     }
-    write_new_file((keys / "cabinet.key").string(), key + "\n", 0600);
-    write_new_file((keys / "issuers.json").string(), ring + "\n", 0644);
+    put_file(in_keys[0], key + "\n", 0600);
+    put_file(in_keys[1], ring + "\n", 0644);
     if (!user.empty()) {
-        write_new_file((keys / "broker.password").string(), password + "\n", 0600);
+        put_file(in_keys[2], password + "\n", 0600);
     }
     if (replace) {
         std::cout << fmt::format(

@@ -82,7 +82,7 @@ void copy_database(const std::string& from, const std::string& to) {
         }
         sqlite3_backup_step(b, -1);  // all of it: one moment of the source
         if (sqlite3_backup_finish(b) != SQLITE_OK) {
-            fail(from, sqlite3_errmsg(copy.get()));
+            fail(from + " to " + to, sqlite3_errmsg(copy.get()));
         }
         run(copy.get(), to, "PRAGMA journal_mode=DELETE");
     }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/component/temporary.hpp"
@@ -290,7 +291,7 @@ TEST_CASE("database file: a copy of one moment while another process writes, on 
     close(begun[1]);
 }
 
-TEST_CASE("database file: put in place in one step; what was there is kept with its write-ahead log") {
+TEST_CASE("database file: put in place, or marked as interrupted; what was there is kept with its write-ahead log") {
     const temporary_folder folder;
     const auto file = folder.file("locker.db");
     const auto fresh = folder.file("fresh.db");
@@ -309,8 +310,20 @@ TEST_CASE("database file: put in place in one step; what was there is kept with 
         REQUIRE(s.commit(one_row(1)) == commit_error::none);
     }
     put_in_place(fresh, file, kept);
+    CHECK(!std::filesystem::exists(interrupted_mark(file)));
     CHECK(sqlite_store(file).rows(1, 9, 9).size() == 1);
     CHECK(sqlite_store(kept).rows(1, 9, 9).size() == 3);
+    // What cannot be ended is marked, and ended by the next try.
+    CHECK_THROWS_AS(put_in_place(folder.file("nothing"), file, folder.file("kept2.db")), std::runtime_error);
+    CHECK(std::filesystem::exists(interrupted_mark(file)));
+    {
+        sqlite_store s(fresh);
+        REQUIRE(s.commit(one_row(1)) == commit_error::none);
+    }
+    std::ofstream(file + "-wal") << "of another database, left behind";
+    put_in_place(fresh, file, folder.file("kept3.db"));
+    CHECK(!std::filesystem::exists(interrupted_mark(file)));
+    CHECK(sqlite_store(file).rows(1, 9, 9).size() == 1);
 }
 
 TEST_CASE("database file: damage is found") {

@@ -1,7 +1,9 @@
 """What keeps a cabinet over the years: backup and restore, upgrades, records of what was done by hand."""
 import json
+import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import subprocess
 
@@ -52,6 +54,14 @@ def test_backup_while_it_runs_and_a_restore_that_gives_nothing_away(stand):
     assert code == 0 and json.loads(out)["sequence"] == told["sequence"], why
     replaced = list((s.folder / "state").glob("locker.db.replaced-*"))
     assert [p for p in replaced if not p.name.endswith(("-wal", "-shm"))]
+    # A second time with the same key would forget what it is about to open.
+    code, _, why = care(s, "restore", backup, "--replace")
+    assert code == 1 and "new key in the portal for each restore" in why
+    for p in (s.folder / "state").glob("locker.db*"):
+        p.rename(s.folder / p.name)  # a new card: what was restored with which key stands beside the keys
+    assert care(s, "restore", backup)[0] == 1
+    for p in s.folder.glob("locker.db*"):
+        p.rename(s.folder / "state" / p.name)
     pulses = s.pulses()
     s.start_daemon()
     wait_for(lambda: all(c.get("suspicion") for c in json.loads(s.ctl("--json", "doors"))))
@@ -73,7 +83,15 @@ def test_what_is_no_good_is_not_restored(stand):
     s.put_in("d")
     backup = s.folder / "backup"
     assert care(s, "backup", backup)[0] == 0
+    # A key that came after the backup, and was used: what it opened would open again.
     assert s.daemon.end() == 0
+    new_key(s)
+    s.start_daemon()
+    assert s.daemon.end() == 0
+    code, _, why = care(s, "restore", backup, "--replace")
+    assert code == 1 and "was in use already" in why
+    (s.keys / "cabinet.key.before").unlink()
+    shutil.rmtree(s.folder / "fresh")
     new_key(s)
 
     def refused(change, why):
@@ -159,7 +177,17 @@ def test_state_folder_that_is_missing(stand):
     code, why = run_to_its_end(s)
     assert code == 78 and "must_exist" in why and "restore" in why
     assert not state.exists()
+    state.mkdir()
+    (state / "locker.db").touch()  # what a repair of the file system may leave
+    code, why = run_to_its_end(s)
+    assert code == 78 and "must_exist" in why
+    shutil.rmtree(state)
     lost.rename(state)
+    mark = state / "locker.db.restoring"
+    mark.touch()
+    code, why = run_to_its_end(s)
+    assert code == 78 and "restore was interrupted" in why
+    mark.unlink()
     s.start_daemon()
     assert s.enter(s.code("d"))["ok"]
     s.take_out("d", 1)
@@ -232,6 +260,13 @@ def test_provision_again_with_a_new_key(tmp_path):
     for file in keys.iterdir():
         assert file.stat().st_mode & 0o077 in (0, 0o044), pathlib.Path(file)
     assert keys.stat().st_mode & 0o777 == 0o700
+    assert "already" in provision(second, "--replace").stderr
+    third = "03" * 31 + "cc"
+    config.write_text(config.read_text().replace('id = "c-1"', 'id = "c-2"'))
+    assert "of cabinet c-1, the configuration of c-2" in provision(third, "--replace").stderr
+    config.write_text(config.read_text().replace('id = "c-2"', 'id = "c-1"'))
+    assert provision(third, "--replace").returncode == 0
+    assert (keys / "cabinet.key.before").read_text().strip() == first and (keys / "cabinet.key.before-2").read_text().strip() == second
 
 
 FIRST = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "first-release"
@@ -282,3 +317,14 @@ def test_database_of_the_first_release(stand, tmp_path):
     assert db.execute("SELECT count(*) FROM state WHERE kind = 'later'").fetchone()[0] == 1
     assert db.execute("PRAGMA user_version").fetchone()[0] == 2
     db.close()
+
+
+def test_upgrade_check_of_a_lockerd_that_hangs(stand):
+    s = stand()
+    os.kill(s.daemon.popen.pid, signal.SIGSTOP)
+    code, out, _ = care(s, "upgrade-check", "--after")
+    assert code == 1 and "does not answer" in json.loads(out)["why"]
+    os.kill(s.daemon.popen.pid, signal.SIGCONT)
+    # By the configuration's own socket, not the usual one.
+    done = subprocess.run([BIN / "lockerctl", "--json", "upgrade-check", "--config", s.config], capture_output=True, text=True)
+    assert {"check": "openings", "found": "none in progress"} in json.loads(done.stdout)["checks"]

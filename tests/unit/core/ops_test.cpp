@@ -97,3 +97,47 @@ TEST_CASE("what was handed over by hand is no deposit any more: its code opens n
     b.pass(2000);
     CHECK(b.compartment(n).at("use") == "vacant");
 }
+
+TEST_CASE("a suspicion ends by who was sent to look: not by maintenance, nor by a closing that nobody saw") {
+    bench b;
+    REQUIRE(ok(b.staff({member("4711", {"settle", "open_any"})})));
+    const int n = b.put_in("papers");
+    b.feed(ops_order{1, ops_order::deed::record_mechanical, "no power", n});
+    const auto doubted = [&] {
+        const auto at = b.retained.find("locker/v1/c1/alarm/suspected/" + std::to_string(n));
+        return at != b.retained.end() && !at->second.empty();
+    };
+    REQUIRE(doubted());
+    CHECK(ok(b.open({{"act", "open"}, {"cmp", n}, {"reason", "new lock"}})));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(doubted());
+    REQUIRE(ok(b.enter(b.staff_code("4711"), entry_via::socket)));
+    CHECK(ok(b.enter("settle " + std::to_string(n), entry_via::socket)));
+    b.door(n, false);  // it sprang shut at once
+    b.pass(2000);
+    CHECK(doubted());
+    CHECK(ok(b.enter("settle " + std::to_string(n), entry_via::socket)));
+    b.pass(3000);
+    b.door(n, false);
+    b.pass(2000);
+    CHECK(!doubted());
+    CHECK(b.compartment(n).at("use") == "occupied");
+}
+
+TEST_CASE("without a contact the word of who was sent to look is all there is") {
+    options o;
+    o.contact = contact_kind::none;
+    bench b(o);
+    REQUIRE(ok(b.staff({member("4711", {"settle"})})));
+    CHECK(!ok(b.open({{"act", "deposit"}, {"dep", "papers"}, {"kind", "return"}})));  // outcome unknown
+    b.pass(10 * second);
+    b.command("confirm", {{"deposit", "papers"}});
+    b.feed(ops_order{1, ops_order::deed::suspect_all, "restored"});
+    REQUIRE(ok(b.enter(b.staff_code("4711"), entry_via::socket)));
+    (void)b.enter("settle 1", entry_via::socket);
+    b.pass(20 * second);
+    CHECK(b.count("compartment.settled") == 1);
+    CHECK(b.compartment(1).at("use") == "occupied");
+}

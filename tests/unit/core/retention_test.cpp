@@ -113,3 +113,28 @@ TEST_CASE("a beginning that was cut off is told at the start, until somebody has
     b.feed(ops_order{8, ops_order::deed::ledger_examined, "again"});
     CHECK(code_of(b.last_answer) == "wrong_state");
 }
+
+TEST_CASE("rows that a wrong clock dated years ahead leave in their turn") {
+    bench b;
+    keep_little(b);
+    make_rows(b, 2);
+    for (auto& row : b.disk.ledger) {
+        row.wall_ms += 20 * 365 * day;
+    }
+    make_rows(b, 8);
+    b.pass(4 * hour);
+    CHECK(b.count("ledger.pruned") >= 1);
+}
+
+TEST_CASE("rows from before the first synchronised clock are as young as the cabinet") {
+    bench b({.clock_trusted = false});
+    keep_little(b);
+    b.config.rules.ledger_keep = 400 * day;
+    b.start();
+    make_rows(b, 8);
+    b.clock_trusted = true;
+    b.now.wall_ms += 3 * 365 * day;
+    b.feed(clock_report{true});
+    b.pass(3 * hour);
+    CHECK(b.disk.earliest() == 1);
+}
