@@ -47,7 +47,7 @@ def test_schemas_are_schemas_and_refuse():
 def test_an_example_of_every_event_and_error():
     events = {e.removeprefix("locker.") for e in SCHEMAS["event.schema.json"]["properties"]["type"]["enum"]}
     assert events == {p.stem.removeprefix("event.") for p in EXAMPLES if p.stem.startswith("event.")}
-    in_code = set(re.findall(r'"((?:deposit|opening|credential|staff|door|lock|compartment|board|cabinet|input|clock|storage|daemon)\.[a-z_]+)"',
+    in_code = set(re.findall(r'"((?:deposit|opening|credential|staff|door|lock|compartment|board|cabinet|input|ledger|clock|storage|daemon)\.[a-z_]+)"',
                              (PROTOCOL / "event.cpp").read_text()))
     assert events == in_code
     errors = set(SCHEMAS["reply.schema.json"]["oneOf"][1]["properties"]["error"]["properties"]["code"]["enum"])
