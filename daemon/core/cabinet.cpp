@@ -373,11 +373,11 @@ void cabinet::learn(moment now, const input& in) {
         }
     } else if (std::holds_alternative<broker_up>(in)) {
         l.broker_up = true;
-        retained_.clear();
         acknowledged_.clear();
         sent_ = state_.d.m.published;
     } else if (std::holds_alternative<broker_down>(in)) {
         l.broker_up = false;
+        retained_.clear();
     } else if (const auto* ack = std::get_if<event_acknowledged>(&in)) {
         acknowledged_.insert(ack->sequence);
         while (!acknowledged_.empty() && *acknowledged_.begin() <= state_.d.m.published + 1) {
@@ -390,7 +390,8 @@ void cabinet::learn(moment now, const input& in) {
         // each late echo with another message, for ever.
         const topics t(config_.id);
         const bool will = said->topic == t.status() && said->payload == offline_status;
-        if (l.broker_up && (will || (said->retained && (said->topic == t.status() || t.is_alarm(said->topic))))) {
+        // They come with the subscriptions, before the connection counts as up.
+        if (will || (said->retained && (said->topic == t.status() || t.is_alarm(said->topic)))) {
             const auto at = retained_.find(said->topic);
             if (said->payload != (at == retained_.end() ? "" : at->second)) {
                 retained_[said->topic] = said->payload;  // as the broker holds it: refresh_retained mends it

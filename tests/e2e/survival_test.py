@@ -110,6 +110,23 @@ def test_full_disk_retrievals_go_on_by_the_ballast(on_disk):
     s.daemon = None
 
 
+def test_an_alarm_of_before_ends_with_the_start(on_disk):
+    s, disk = on_disk(40)
+    n = s.put_in("a")
+    disk.run("sh", "-c", f"cat /dev/zero > {disk.state}/junk", check=False)
+    while typed(s, s.code("a"))["ok"]:
+        s.take_out("a", n)
+        disk.run("sh", "-c", f"cat /dev/zero > {disk.state}/more", check=False)
+        n = s.put_in("a") if s.mqtt.state("alarm/storage") is None else n
+    wait_for(lambda: "be recorded" in (s.mqtt.state("alarm/storage") or {}).get("meaning", ""))
+    assert s.daemon.end() == 0
+    disk.run("rm", "-f", disk.state / "junk", disk.state / "more")
+    s.start_daemon()
+    wait_for(lambda: not s.mqtt.state("alarm/storage"))
+    assert s.daemon.end() == 0
+    s.daemon = None
+
+
 def test_disk_that_turns_read_only(on_disk):
     s, disk = on_disk(40)
     n = s.put_in("a")

@@ -1,5 +1,6 @@
 // Events leave in order, at least once, through any outage.
 #include <doctest/doctest.h>
+#include <algorithm>
 
 #include "tests/unit/core/bench.hpp"
 
@@ -121,4 +122,19 @@ TEST_CASE("an alarm's since does not move while the clock stands below its floor
         b.feed(tick{});
     }
     CHECK(b.published.empty());
+}
+
+TEST_CASE(
+    "an alarm of an earlier run, that the broker kept, ends: it is told with the subscriptions, before the connection "
+    "is up") {
+    bench b;
+    b.feed(broker_down{});
+    b.published.clear();
+    b.feed(message{"locker/v1/c1/alarm/storage", R"({"since":"2026-01-01T00:00:00.000Z"})", true, "", ""});
+    CHECK(b.published.empty());
+    b.feed(broker_up{});
+    const auto ended = std::count_if(b.published.begin(), b.published.end(), [](const auto& m) {
+        return m.topic == "locker/v1/c1/alarm/storage" && m.payload.empty() && m.retain;
+    });
+    CHECK(ended == 1);
 }
