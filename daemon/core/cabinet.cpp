@@ -379,11 +379,7 @@ void cabinet::learn(moment now, const input& in) {
         l.broker_up = false;
         retained_.clear();
     } else if (const auto* ack = std::get_if<event_acknowledged>(&in)) {
-        acknowledged_.insert(ack->sequence);
-        while (!acknowledged_.empty() && *acknowledged_.begin() <= state_.d.m.published + 1) {
-            state_.d.m.published = std::max(state_.d.m.published, *acknowledged_.begin());
-            acknowledged_.erase(acknowledged_.begin());
-        }
+        move_mark(ack->sequence);
     } else if (const auto* said = std::get_if<message>(&in)) {
         // What the broker keeps under our topics and we would not send now: a stale will, an alarm of an earlier run.
         // Our own messages on their way back (MQTT 3.1.1 has no "no local") are not that: heeding them would answer
@@ -589,6 +585,15 @@ void cabinet::refresh_retained(const work& w, effects& out) {
     retained_ = std::move(wanted);
 }
 
+// The broker has that one: the mark is where all before it are.
+void cabinet::move_mark(std::uint64_t sequence) {
+    acknowledged_.insert(sequence);
+    while (!acknowledged_.empty() && *acknowledged_.begin() <= state_.d.m.published + 1) {
+        state_.d.m.published = std::max(state_.d.m.published, *acknowledged_.begin());
+        acknowledged_.erase(acknowledged_.begin());
+    }
+}
+
 void cabinet::fill_outbox(effects& out) {
     const std::uint64_t head = state_.d.m.sequence;
     const std::uint64_t in_flight = sent_ - state_.d.m.published;
@@ -604,6 +609,12 @@ void cabinet::fill_outbox(effects& out) {
         return;  // tried again with the next input
     }
     for (const auto& row : rows) {
+        if (ledger_hash(row) != row.hash) {  // a damaged disk: nobody is told what was never so
+            out.push_back(note{note::level::error, fmt::format("event=row_damaged sequence={}", row.sequence)});
+            sent_ = row.sequence;
+            move_mark(row.sequence);
+            continue;
+        }
         out.push_back(publish{t.event(row.type), cloud_event(row, t.root()), 1, false, "", row.sequence});
         sent_ = row.sequence;
     }

@@ -60,6 +60,7 @@ private:
     effects not_committed(moment now, commit_error error, const input& in);
     effects settle(work& w);
     void fill_outbox(effects& out);
+    void move_mark(std::uint64_t sequence);
     void refresh_retained(const work& w, effects& out);
     [[nodiscard]] std::int64_t age(moment now) const;
 

@@ -235,11 +235,11 @@ def corrupt(data, chance):
     return data
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_database_of_random_corruptions(stand, block):
-    """25 in each block. One cabinet has written it; each damaged copy is started once, at the same line."""
+    """50 in each block. One cabinet has written it; each damaged copy is started once, at the same line."""
     s = stand()
-    for i in range(6):
+    for i in range(4):
         n = s.put_in(f"d-{i}")
         if i % 2:
             assert s.enter(s.code(f"d-{i}"))["ok"]
@@ -250,9 +250,10 @@ def test_database_of_random_corruptions(stand, block):
     whole = (state / "locker.db").read_bytes()
     truth = rows_of(state / "locker.db")
     pulses = s.pulses()
+    s.mqtt.close()  # what was heard so far is held against its schema
     came_up = refused = broken = 0
-    for seed in range(25):
-        chance = random.Random(block * 25 + seed)
+    for seed in range(50):
+        chance = random.Random(block * 50 + seed)
         shutil.rmtree(state)
         state.mkdir(mode=0o750)
         (state / "locker.db").write_bytes(corrupt(bytearray(whole), chance))

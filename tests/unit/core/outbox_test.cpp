@@ -138,3 +138,30 @@ TEST_CASE(
     });
     CHECK(ended == 1);
 }
+
+TEST_CASE("a row that a damaged disk altered is told to nobody, and holds up none after it") {
+    bench b;
+    b.feed(broker_down{});
+    b.put_in("one");
+    const auto damaged = b.disk.ledger.back().sequence;
+    b.disk.ledger.back().data = "\x01 no JSON";
+    b.put_in("two");
+    const auto head = b.disk.ledger.back().sequence;
+    b.published.clear();
+    b.feed(broker_up{});
+    std::vector<std::uint64_t> told;
+    for (std::size_t seen = 0; seen < b.published.size(); ++seen) {
+        const auto sequence = b.published[seen].sequence;
+        if (sequence != 0) {
+            told.push_back(sequence);
+            b.feed(event_acknowledged{sequence});
+        }
+    }
+    CHECK(std::find(told.begin(), told.end(), damaged) == told.end());
+    REQUIRE(!told.empty());
+    CHECK(told.back() == head);
+    CHECK(b.core->view().d.m.published == head);
+    const auto again = b.command("replay", {{"from", damaged - 1}, {"to", damaged + 1}});
+    REQUIRE(ok(again));
+    CHECK(again.at("result").at("events").as_array().size() == 2);
+}
