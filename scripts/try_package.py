@@ -64,7 +64,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cloud-locker-try-") as shared:
         root = Root(root_folder, shared)
         try:
-            before = set(root.run("find", "/etc", "/usr", "/var/lib", "-xdev", "-name", "*lock*r*").stdout.split())
+            before = set(root.run("find", "/etc", "/usr", "/var/lib", "-xdev", "-name", "*locker*").stdout.split())
             for package in packages:
                 (pathlib.Path(shared) / package.name).write_bytes(package.read_bytes())
             root.run("apt-get", "update", "-qq")
@@ -79,7 +79,7 @@ def main():
             root.run("apt-get", "remove", "-y", "-qq", *names)
             assert all((root_folder / name).exists() for name in KEPT), "removal took state or configuration"
             root.run("dpkg", "--purge", "cloud-locker")
-            left = set(root.run("find", "/etc", "/usr", "/var/lib", "-xdev", "-name", "*lock*r*").stdout.split()) - before
+            left = set(root.run("find", "/etc", "/usr", "/var/lib", "-xdev", "-name", "*locker*").stdout.split()) - before
             left = {p for p in left if not p.startswith("/usr/share/doc/lib")}
             assert not left and root.run("id", "lockerd", check=False).returncode != 0, f"purge left {sorted(left)}"
             print("try: removal kept state and configuration, purge left nothing")
