@@ -109,6 +109,23 @@ int backup(const options& o, const std::string& config, const std::string& folde
 
 // ---- restore
 
+std::vector<std::string> keys_known_to(const std::string& database) {
+    try {
+        const sqlite_store store(database, sqlite_store::mode::read_only);
+        const auto meta = boost::json::parse(store.find("meta", "cabinet").value_or("{}")).as_object();
+        const auto* ids = meta.if_contains("key_ids");
+        return ids == nullptr ? std::vector<std::string>() : boost::json::value_to<std::vector<std::string>>(*ids);
+    } catch (const std::exception&) {
+        return {};  // damaged, or none: it says nothing
+    }
+}
+
+bool has_one_of(const settings& s, const std::vector<std::string>& known) {
+    return std::any_of(s.cabinet.cabinet_keys.begin(), s.cabinet.cabinet_keys.end(), [&](const auto& key) {
+        return std::find(known.begin(), known.end(), key_id(key)) != known.end();
+    });
+}
+
 // What of the database is no good for this cabinet, as a sentence; empty: nothing.
 std::string unfit(const std::string& database, const settings& s) {
     if (const auto damage = damage_of(database); !damage.empty()) {
@@ -128,34 +145,18 @@ std::string unfit(const std::string& database, const settings& s) {
         return fmt::format("it is of cabinet {}, the configuration of {}",
                            cabinet == nullptr ? "another" : boost::json::serialize(*cabinet), s.cabinet.id);
     }
-    const auto* ids = known.if_contains("key_ids");
-    if (ids == nullptr || !ids->is_array() || ids->get_array().empty()) {
+    const auto keys = keys_known_to(database);
+    if (keys.empty()) {
         return "it does not say which keys it knew";
     }
-    const auto& old = ids->get_array();
-    const bool same = std::any_of(s.cabinet.cabinet_keys.begin(), s.cabinet.cabinet_keys.end(), [&](const auto& key) {
-        return std::find(old.begin(), old.end(), boost::json::value(key_id(key))) != old.end();
-    });
-    if (same) {
+    if (has_one_of(s, keys)) {
         return "it knows the cabinet's key: codes that were used since would open doors again. Give the cabinet a new "
-               "key "
-               "in the portal, provision it without the previous one, and restore then";
+               "key in the portal, provision it without the previous one, and restore then";
     }
     if (const auto v = verify_file(database); !v.wrong.empty()) {
         return "its chain is broken: " + v.wrong;
     }
     return "";
-}
-
-std::vector<std::string> keys_known_to(const std::string& database) {
-    try {
-        const sqlite_store store(database, sqlite_store::mode::read_only);
-        const auto meta = boost::json::parse(store.find("meta", "cabinet").value_or("{}")).as_object();
-        const auto* ids = meta.if_contains("key_ids");
-        return ids == nullptr ? std::vector<std::string>() : boost::json::value_to<std::vector<std::string>>(*ids);
-    } catch (const std::exception&) {
-        return {};  // damaged, or none: it says nothing
-    }
 }
 
 // Each restore wants a key that no lockerd has run with: whatever was used by another is forgotten by the backup. Known
@@ -180,9 +181,7 @@ bool was_used(const settings& s, const std::string& config) {
     for (std::string id; restored >> id;) {
         known.push_back(id);
     }
-    return std::any_of(s.cabinet.cabinet_keys.begin(), s.cabinet.cabinet_keys.end(), [&](const auto& key) {
-        return std::find(known.begin(), known.end(), key_id(key)) != known.end();
-    });
+    return has_one_of(s, known);
 }
 
 void remember_restore(const settings& s, const std::string& config) {
@@ -227,8 +226,7 @@ int restore(const options& o, const std::string& config, const std::string& from
     if (why.empty() && !interrupted && was_used(*s, config)) {
         why =
             "the cabinet's key was in use already, and what it opened since the backup would open again. Give the "
-            "cabinet a "
-            "new key in the portal for each restore";
+            "cabinet a new key in the portal for each restore";
     }
     if (!why.empty()) {
         fs::remove(fresh);
