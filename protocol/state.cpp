@@ -31,7 +31,8 @@ std::string encode(const cabinet_message& m) {
                             {"place", m.place},
                             {"help", m.help},
                             {"compartments", std::move(compartments)},
-                            {"vacancies", std::move(vacancies)}});
+                            {"vacancies", std::move(vacancies)},
+                            {"alarms", boost::json::value_from(m.alarms)}});
 }
 
 std::string encode(const compartment_message& m) {

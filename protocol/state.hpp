@@ -34,6 +34,7 @@ struct cabinet_message {
     std::string help;
     std::vector<compartment_summary> compartments;
     std::map<box_size, int> vacancies;
+    std::vector<std::string> alarms;  // that are on, as their topics end: "jammed/3", "storage"
     bool operator==(const cabinet_message&) const = default;
 };
 [[nodiscard]] std::string encode(const cabinet_message& m);

@@ -56,6 +56,7 @@ public:
         read_front(
             root_, wired_, [this](const std::string& given) { return path(given); }, out_);
         read_mqtt();
+        read_home_assistant();
         read_clock();
         read_policy();
         read_ledger();
@@ -393,13 +394,35 @@ private:
         }
         b.keep_alive_s = static_cast<int>(s.number("keep_alive_s", false, 2, 600).value_or(10));
         out_.cabinet.rules.verify = s.flag("verify", false);
-        out_.metrics_every_ms = s.number("metrics_every_s", false, 1, 3600).value_or(60) * 1000;
+        out_.shown.metrics_every_ms = s.number("metrics_every_s", false, 1, 3600).value_or(60) * 1000;
         s.no_others();
         const topics t(out_.cabinet.id);
         b.client_id = "locker-" + out_.cabinet.id;
         b.payload_max = limits::payload_bytes;
         b.will_topic = t.status();
         b.subscriptions = {t.command_filter(), t.status(), t.alarm("+"), t.alarm("+", "+")};
+    }
+
+    // Absent: nothing is said on topics that are not ours. false: what was published there before is removed.
+    void read_home_assistant() {
+        if (!root_.has("home_assistant")) {
+            return;
+        }
+        auto s = root_.table("home_assistant");
+        auto& wish = out_.shown.home_assistant;
+        using choice = home_assistant_settings::wish;
+        wish.discovery = s.flag("discovery", true) ? choice::published : choice::removed;
+        if (auto prefix = s.text("prefix", false)) {
+            if (prefix->empty() || prefix->front() == '$' || prefix->find_first_of("+#") != std::string::npos) {
+                s.wrong("prefix", "a topic is wanted, without + and #; Home Assistant's own is homeassistant");
+            }
+            wish.prefix = std::move(*prefix);
+        }
+        s.no_others();
+        if (wish.discovery == choice::published) {
+            out_.broker.subscriptions.push_back(wish.birth_topic());
+            out_.broker.subscriptions.push_back(wish.config_topic(out_.cabinet.id));
+        }
     }
 
     void read_clock() {

@@ -40,6 +40,15 @@ public:
         raise(t_.alarm(kind, std::to_string(door)), since, std::move(meaning), std::move(action));
     }
     [[nodiscard]] const topics& topic() const { return t_; }
+    // As their topics end: "jammed/3".
+    [[nodiscard]] std::vector<std::string> names() const {
+        const std::string prefix = t_.alarm("");
+        std::vector<std::string> found;
+        for (auto at = out_.lower_bound(prefix); at != out_.end() && at->first.starts_with(prefix); ++at) {
+            found.push_back(at->first.substr(prefix.size()));
+        }
+        return found;
+    }
 
 private:
     topics t_;
@@ -183,7 +192,10 @@ std::map<std::string, std::string> retained_view(const work& w, encodings& known
     out[t.status()] =
         l.stopping ? std::string(offline_status)
                    : encoded(known.status, t.status(), {l.epoch, w.config.version, clock_tells(w), l.started_ms});
-    cabinet_message cabinet{w.config.name, w.config.place, w.config.help, {}, {}};
+    alarm_list alarms(w, out);
+    compartment_alarms(w, alarms);
+    cabinet_alarms(w, alarms);
+    cabinet_message cabinet{w.config.name, w.config.place, w.config.help, {}, {}, alarms.names()};
     for (const auto size : {box_size::small, box_size::medium, box_size::large}) {
         cabinet.vacancies[size] = 0;
     }
@@ -197,9 +209,6 @@ std::map<std::string, std::string> retained_view(const work& w, encodings& known
         out[topic] = encoded(known.compartments, topic, compartment_view(w.s, c, w.config));
     }
     out[t.cabinet()] = encoded(known.cabinet, t.cabinet(), std::move(cabinet));
-    alarm_list alarms(w, out);
-    compartment_alarms(w, alarms);
-    cabinet_alarms(w, alarms);
     return out;
 }
 
@@ -239,15 +248,10 @@ std::string snapshot(const work& w) {
                    {"unconfirmed", is_unconfirmed(w, d)},
                    {"since", format_time(d.since_ms)}});
     }
-    array alarms;
-    const topics t(w.config.id);
-    const std::string prefix = t.root() + "/alarm/";
-    encodings unused;
-    for (const auto& [topic, payload] : retained_view(w, unused)) {
-        if (topic.starts_with(prefix)) {
-            alarms.push_back(boost::json::string(topic.substr(prefix.size())));
-        }
-    }
+    std::map<std::string, std::string> unused;
+    alarm_list alarms(w, unused);
+    compartment_alarms(w, alarms);
+    cabinet_alarms(w, alarms);
     return serialize(object{{"sequence", padded(w.s.d.m.sequence)},
                             {"head", to_hex(w.s.d.m.head)},
                             {"earliest", padded(w.past.earliest())},
@@ -260,7 +264,7 @@ std::string snapshot(const work& w) {
                             {"cabinet_keys", boost::json::value_from(w.s.d.m.key_ids)},
                             {"compartments", std::move(compartments)},
                             {"deposits", std::move(deposits)},
-                            {"alarms", std::move(alarms)}});
+                            {"alarms", boost::json::value_from(alarms.names())}});
 }
 
 }  // namespace locker::core

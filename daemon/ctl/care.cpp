@@ -32,14 +32,14 @@ namespace fs = std::filesystem;
 using boost::json::array;
 using boost::json::object;
 
-constexpr std::string_view default_config = "/etc/cloud-locker/lockerd.toml";
 constexpr std::uint64_t upgrade_space_bytes = 32ULL * 1024 * 1024;  // twice what lockerd calls low
 
 struct not_now : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// The settings, or nothing, with all mistakes said.
+}  // namespace
+
 std::optional<settings> settings_of(const std::string& config) {
     auto read = read_config(config);
     if (const auto* errors = std::get_if<std::vector<config_error>>(&read)) {
@@ -54,6 +54,16 @@ std::optional<settings> settings_of(const std::string& config) {
 std::string database_of(const settings& s) {
     return s.state_folder + "/locker.db";
 }
+
+void give_to_owner_of(const std::string& folder, const std::string& file) {
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) == 0 && ::chown(file.c_str(), info.st_uid, info.st_gid) != 0 &&
+        ::geteuid() == 0) {
+        throw std::runtime_error(file + " cannot be given to the owner of " + folder);
+    }
+}
+
+namespace {
 
 std::int64_t wall_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -193,14 +203,6 @@ void remember_restore(const settings& s, const std::string& config) {
     }
     if (!out.flush()) {
         throw std::runtime_error(file + " cannot be written");
-    }
-}
-
-void give_to_owner_of(const std::string& folder, const std::string& file) {
-    struct stat info {};
-    if (::stat(folder.c_str(), &info) == 0 && ::chown(file.c_str(), info.st_uid, info.st_gid) != 0 &&
-        ::geteuid() == 0) {
-        throw std::runtime_error(file + " cannot be given to the owner of " + folder);
     }
 }
 

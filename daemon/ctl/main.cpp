@@ -18,6 +18,7 @@
 #include "daemon/ctl/ledger_view.hpp"
 #include "daemon/ctl/mint_command.hpp"
 #include "daemon/ctl/provision.hpp"
+#include "daemon/ctl/retire.hpp"
 #include "daemon/ctl/views.hpp"
 #include "protocol/error.hpp"
 #include "protocol/timestamp.hpp"
@@ -391,6 +392,7 @@ int run(int argc, char** argv) {
         sub->add_option("--since", l.only.since, "Not before: RFC 3339, 2026-11-24T08:00:00Z");
     }
     locker::add_care(app, o, code);
+    locker::add_retire(app, o, code);
     locker::add_mint(app, code);
     std::string shell = "bash";
     auto* completion = app.add_subcommand("completion", "A completion script, for: eval \"$(lockerctl completion)\"");

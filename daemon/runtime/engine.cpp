@@ -6,9 +6,11 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 
+#include "daemon/runtime/home_assistant.hpp"
 #include "protocol/ledger.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/state.hpp"
+#include "protocol/timestamp.hpp"
 #include "protocol/topic.hpp"
 
 namespace locker {
@@ -40,9 +42,9 @@ core::entry_via via_of(std::string_view text) {
 
 }  // namespace
 
-engine::engine(core::cabinet_config config, const front_settings& front, std::int64_t metrics_every_ms,
-               const clock_port& clock, store& disk, broker_port& broker, engine_host& host)
-    : metrics_every_ms_(metrics_every_ms),
+engine::engine(core::cabinet_config config, const front_settings& front, showing shown, const clock_port& clock,
+               store& disk, broker_port& broker, engine_host& host)
+    : shown_(std::move(shown)),
       clock_(clock),
       store_(disk),
       broker_(broker),
@@ -179,8 +181,10 @@ void engine::broker_up() {
     broker_up_ = true;
     broker_told_ = false;
     broker_up_at_ms_ = clock_.now().mono_ms;
+    ++connections_;
     give(core::broker_up{});
     publish_metrics();
+    publish_device();
 }
 
 void engine::broker_down(const std::string& why) {
@@ -197,6 +201,9 @@ void engine::broker_down(const std::string& why) {
 }
 
 void engine::arrived(broker_message m) {
+    if (heard_home_assistant(m)) {
+        return;
+    }
     core::message in{std::move(m.topic), std::move(m.payload), m.retained, std::move(m.response_topic),
                      std::move(m.correlation)};
     if (!topics(core_.config().id).command_of(in.topic)) {
@@ -258,7 +265,9 @@ void engine::commit(core::effects& out) {
         error = store_.commit(tx);
         host_.wake(engine_host::timer::look_around, clock_.now().mono_ms);  // deposits are refused from now on
     }
-    slowest_commit_us_ = std::max(slowest_commit_us_, clock_.now_us() - begin);
+    const std::int64_t took_us = clock_.now_us() - begin;
+    commits_us_ += took_us;
+    slowest_commit_us_ = std::max(slowest_commit_us_, took_us);
     ++commits_;
     if (error == commit_error::none) {
         for (const auto& row : tx.rows) {
@@ -332,7 +341,7 @@ void engine::look_at_storage() {
 
 void engine::publish_metrics() {
     using boost::json::object;
-    host_.wake(engine_host::timer::metrics, clock_.now().mono_ms + metrics_every_ms_);
+    host_.wake(engine_host::timer::metrics, clock_.now().mono_ms + shown_.metrics_every_ms);
     if (!broker_up_) {
         return;
     }
@@ -362,18 +371,54 @@ void engine::publish_metrics() {
     put("errors", medium_.errors);
     put("life_used_percent", medium_.life_used_percent);
     put("pre_eol", medium_.pre_eol);
-    const object metrics{
-        {"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
-        {"sequence", core_.view().d.m.sequence},
-        {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
-        {"store",
-         object{{"commits", commits_}, {"slowest_commit_us", slowest_commit_us_}, {"medium", std::move(medium)}}},
-        {"broker", object{{"published", published_}}},
-        {"bus", std::move(buses)},
-        {"inputs", std::move(inputs)},
-        {"locks", boost::json::parse(core_.health(clock_.now()))},
-        {"counters", std::move(counters)}};
+    const object metrics{{"at", format_time(clock_.now().wall_ms)},
+                         {"every_ms", shown_.metrics_every_ms},
+                         {"uptime_ms", clock_.now().mono_ms - core_.view().l.started_mono},
+                         {"sequence", core_.view().d.m.sequence},
+                         {"unpublished", core_.view().d.m.sequence - core_.view().d.m.published},
+                         {"store", object{{"commits", commits_},
+                                          {"commits_us", commits_us_},
+                                          {"slowest_commit_us", slowest_commit_us_},
+                                          {"medium", std::move(medium)}}},
+                         {"broker", object{{"published", published_}, {"connections", connections_}}},
+                         {"bus", std::move(buses)},
+                         {"inputs", std::move(inputs)},
+                         {"locks", boost::json::parse(core_.health(clock_.now()))},
+                         {"counters", std::move(counters)}};
     publish({topics(core_.config().id).metrics(), boost::json::serialize(metrics), 0, true, "", 0});
+}
+
+// Retained, so that Home Assistant finds it whenever it starts; removed as it asks for: by an empty one.
+void engine::publish_device() {
+    const auto& wish = shown_.home_assistant;
+    if (!broker_up_ || wish.discovery == home_assistant_settings::wish::silent) {
+        return;
+    }
+    const bool here = wish.discovery == home_assistant_settings::wish::published;
+    publish({wish.config_topic(core_.config().id),
+             here ? home_assistant_device(core_.config(), device_before_) : std::string(), 1, true, "", 0});
+}
+
+// Whether the message was of Home Assistant's topics.
+bool engine::heard_home_assistant(const broker_message& m) {
+    const auto& wish = shown_.home_assistant;
+    if (wish.discovery != home_assistant_settings::wish::published) {
+        return false;
+    }
+    if (m.topic == wish.birth_topic()) {
+        if (m.payload == "online") {
+            publish_device();
+        }
+        return true;
+    }
+    if (m.topic != wish.config_topic(core_.config().id)) {
+        return false;
+    }
+    if (m.retained && !m.payload.empty() && m.payload != home_assistant_device(core_.config(), device_before_)) {
+        device_before_ = m.payload;
+        publish_device();
+    }
+    return true;
 }
 
 void engine::stop() {

@@ -11,6 +11,7 @@
 
 #include "daemon/core/cabinet.hpp"
 #include "daemon/runtime/front.hpp"
+#include "daemon/runtime/showing.hpp"
 #include "hal/line/bus_master.hpp"
 #include "hal/ports/broker.hpp"
 #include "hal/ports/clock.hpp"
@@ -55,8 +56,8 @@ public:
 class engine {
 public:
     // All that is handed in outlives the engine. Throws what core::cabinet throws.
-    engine(core::cabinet_config config, const front_settings& front, std::int64_t metrics_every_ms,
-           const clock_port& clock, store& disk, broker_port& broker, engine_host& host);
+    engine(core::cabinet_config config, const front_settings& front, showing shown, const clock_port& clock,
+           store& disk, broker_port& broker, engine_host& host);
 
     // `epoch`: 16 random hex digits, new at each start. Buses are attached after it: what they report has then somebody
     // who listens.
@@ -97,12 +98,14 @@ private:
     void look_around();
     void look_at_storage();
     void publish_metrics();
+    void publish_device();
+    [[nodiscard]] bool heard_home_assistant(const broker_message& m);
     void connect_later();
     void finish();
     void ask(const front::line& line);
     void serve_front();
 
-    std::int64_t metrics_every_ms_;
+    showing shown_;
     const clock_port& clock_;
     store& store_;
     broker_port& broker_;
@@ -120,7 +123,10 @@ private:
     bool finished_ = false;
     std::uint64_t farewell_sequence_ = 0;
     std::uint64_t commits_ = 0;
+    std::int64_t commits_us_ = 0;
     std::uint64_t published_ = 0;
+    std::uint64_t connections_ = 0;
+    std::string device_before_;  // as Home Assistant's document was when we came, for what is no more
     std::int64_t slowest_commit_us_ = 0;
     medium_health medium_;  // at the last look
 };

@@ -95,7 +95,7 @@ runtime::runtime(settings given)
                            [this] { return engine_.status(); }, [this] { return engine_.health(); },
                            [this](std::uint64_t from, std::uint64_t limit) { return engine_.rows(from, limit); }})),
       broker_(std::make_unique<paho_broker>(with_will(settings_.broker), ears())),
-      engine_(settings_.cabinet, settings_.front, settings_.metrics_every_ms, clock_, store_, *broker_, *this) {
+      engine_(settings_.cabinet, settings_.front, settings_.shown, clock_, store_, *broker_, *this) {
     for (auto& t : timers_) {
         t = std::make_unique<asio::steady_timer>(io_);
     }

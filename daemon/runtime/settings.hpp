@@ -7,6 +7,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/runtime/front.hpp"
+#include "daemon/runtime/showing.hpp"
 #include "hal/broker/paho_broker.hpp"
 #include "hal/line/modbus_bus.hpp"
 
@@ -21,7 +22,7 @@ struct settings {
     bool state_must_exist = false;  // an empty folder is a partition that was not mounted, or lost
     std::string control_socket;
     bool battery_backed_clock = false;
-    std::int64_t metrics_every_ms = 60'000;
+    showing shown;
     std::vector<std::string> warnings;  // what works, and should be known
 };
 

@@ -95,7 +95,7 @@ core::cabinet_config configured() {
 
 struct cabinet {
     explicit cabinet(const std::string& folder)
-        : disk(folder + "/locker.db"), run(configured(), {}, 60'000, clock, disk, broker, host) {
+        : disk(folder + "/locker.db"), run(configured(), {}, {60'000, {}}, clock, disk, broker, host) {
         run.start("0123456789abcdef");
     }
     test_clock clock;

@@ -1,0 +1,163 @@
+#include "daemon/ctl/retire.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include <set>
+
+#include "daemon/ctl/care.hpp"
+#include "daemon/ctl/ledger_view.hpp"
+#include "hal/store/sqlite_store.hpp"
+#include "hal/system/exclusive.hpp"
+#include "protocol/topic.hpp"
+
+namespace locker {
+namespace {
+
+constexpr auto answer_within = std::chrono::seconds(15);
+
+// Why the cabinet should not be forgotten yet, as a sentence; empty: nothing speaks against it.
+std::string still_needed(const settings& s) {
+    if (!std::filesystem::exists(database_of(s))) {
+        return "";
+    }
+    const sqlite_store store(database_of(s), sqlite_store::mode::read_only);
+    std::set<std::int64_t> doors;
+    for (const auto& [id, row] : store.all("deposit")) {
+        const auto d = boost::json::parse(row).as_object();
+        if (const auto& state = d.at("state").as_string(); state == "deposited" || state == "confirmed") {
+            doors.insert(d.at("compartment").as_int64());
+        }
+    }
+    if (!doors.empty()) {
+        return fmt::format("papers lie behind door {}: have them taken out first", fmt::join(doors, ", "));
+    }
+    const auto meta = boost::json::parse(store.find("meta", "cabinet").value_or("{}")).as_object();
+    const auto* published = meta.if_contains("published");
+    const auto head = head_from_file(database_of(s)).sequence;
+    if (published != nullptr && published->to_number<std::uint64_t>() < head) {
+        return fmt::format("{} events have not left for the broker: start lockerd until they have",
+                           head - published->to_number<std::uint64_t>());
+    }
+    return "";
+}
+
+// Empties every topic that keeps something of this cabinet: those it must have, and each alarm that the broker shows.
+class forgetting {
+public:
+    explicit forgetting(const settings& s) : topics_(s.cabinet.id) {
+        for (const auto& topic : {topics_.status(), topics_.cabinet(), topics_.metrics()}) {
+            wanted_.insert(topic);
+        }
+        for (const auto& c : s.cabinet.compartments) {
+            wanted_.insert(topics_.compartment(c.number));
+        }
+        if (s.shown.home_assistant.discovery != home_assistant_settings::wish::silent) {
+            wanted_.insert(s.shown.home_assistant.config_topic(s.cabinet.id));
+        }
+        auto b = s.broker;
+        b.will_topic.clear();
+        b.subscriptions = {topics_.alarm("+"), topics_.alarm("+", "+")};
+        broker_ = std::make_unique<paho_broker>(
+            b, broker_listener{[this] { connected(); }, [this](const std::string& why) { ended(why); },
+                               [this](const broker_message& m) { heard(m); },
+                               [this](std::uint64_t token) { settled(token); }});
+    }
+
+    // How many topics; throws a sentence.
+    std::size_t run() {
+        broker_->connect();
+        std::unique_lock lock(mutex_);
+        const bool told = done_.wait_for(lock, answer_within, [this] { return !why_.empty() || all_settled(); });
+        if (!told || !why_.empty()) {
+            throw std::runtime_error("the broker: " + (why_.empty() ? "no answer" : why_) +
+                                     "; what was not emptied stays: run this again");
+        }
+        return sent_;
+    }
+
+private:
+    [[nodiscard]] bool all_settled() const { return up_ && settled_ == sent_; }
+
+    void empty(const std::string& topic) { broker_->publish({topic, "", 1, true, "", ++sent_}); }
+    // What is retained was sent before the subscription was acknowledged, or comes before the last of these is.
+    void connected() {
+        const std::lock_guard lock(mutex_);
+        up_ = true;
+        for (const auto& topic : wanted_) {
+            empty(topic);
+        }
+    }
+    void heard(const broker_message& m) {
+        const std::lock_guard lock(mutex_);
+        if (!m.payload.empty() && topics_.is_alarm(m.topic)) {
+            up_ ? empty(m.topic) : static_cast<void>(wanted_.insert(m.topic));
+        }
+    }
+    void settled(std::uint64_t) {
+        const std::lock_guard lock(mutex_);
+        ++settled_;
+        done_.notify_all();
+    }
+    void ended(const std::string& why) {
+        const std::lock_guard lock(mutex_);
+        why_ = why;
+        done_.notify_all();
+    }
+
+    topics topics_;
+    std::set<std::string> wanted_;
+    std::mutex mutex_;
+    std::condition_variable done_;
+    std::string why_;
+    bool up_ = false;
+    std::size_t sent_ = 0;
+    std::size_t settled_ = 0;
+    std::unique_ptr<paho_broker> broker_;
+};
+
+int retire(const options& o, const std::string& config, bool anyway) {
+    const auto s = settings_of(config);
+    if (!s) {
+        return exit_config;
+    }
+    std::optional<exclusive> held;
+    if (std::filesystem::is_directory(s->state_folder)) {  // else the board is gone, and this is another machine
+        held.emplace(s->state_folder + "/lock", "state folder " + s->state_folder);
+        give_to_owner_of(s->state_folder, s->state_folder + "/lock");
+    }
+    if (const auto why = still_needed(*s); !why.empty() && !anyway) {
+        std::cerr << fmt::format("lockerctl: {}; or --anyway\n", why);
+        return exit_refused;
+    }
+    const auto emptied = forgetting(*s).run();
+    if (o.json) {
+        std::cout << serialize(boost::json::object{{"ok", true}, {"topics", emptied}}) << "\n";
+    } else {
+        std::cout << fmt::format(
+            "{} topics of {} are empty: dashboards and Home Assistant drop it. Keep {}: it is the ledger.\n", emptied,
+            s->cabinet.id, database_of(*s));
+    }
+    return 0;
+}
+
+}  // namespace
+
+void add_retire(CLI::App& app, const options& o, int& code) {
+    static std::string config{default_config};
+    static bool anyway = false;
+    auto* sub = app.add_subcommand("retire",
+                                   "Take this cabinet off the broker for good, with lockerd stopped: no dashboard and "
+                                   "no Home Assistant shows it any more. The ledger stays");
+    sub->add_flag("--anyway", anyway, "Even while papers lie there, or events have not left");
+    sub->add_option("--config", config, "lockerd's configuration")->capture_default_str();
+    sub->callback([&] { code = retire(o, config, anyway); });
+}
+
+}  // namespace locker
