@@ -140,5 +140,5 @@ class Secure(Cabinet):
         return f'mqtts://127.0.0.1:{self.tls_port}"\nca_file = "{self.tls("cert.pem")}'
 
     def more_listeners(self):
-        return (f"listener {self.tls_port} 127.0.0.1\ncafile {self.tls('cert.pem')}\ncertfile {self.tls('cert.pem')}\n"
+        return (f"listener {self.tls_port} 127.0.0.1\nallow_anonymous true\ncafile {self.tls('cert.pem')}\ncertfile {self.tls('cert.pem')}\n"
                 f"keyfile {self.tls('key.pem')}\n")

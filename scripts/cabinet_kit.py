@@ -198,8 +198,9 @@ class Stand:
 
     def __init__(self, folder=None, transport="rtu", mqtt_version=5, doors=12, boards=None, cabinet="demo-1", policy="",
                  contact="door", baud=9600, channels=8, turnaround_us=3000, bounce_ms=20, board=("waveshare-8ch-d", "waveshare"), lock="",
-                 keep=False, verify=True, clock_battery=True, wrapper=(), lockerd=BIN / "lockerd", more="", start=True):
+                 keep=False, verify=True, clock_battery=True, wrapper=(), lockerd=BIN / "lockerd", more="", start=True, dashboard=None):
         self.keep = keep or folder is not None
+        self.dashboard = dashboard  # (account, password); else whoever comes by WebSocket may read
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cloud-locker-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.transport, self.mqtt_version, self.doors, self.cabinet = transport, mqtt_version, doors, cabinet
@@ -213,6 +214,7 @@ class Stand:
         self.more_keys = self.clock = ""
         self.boards = boards or -(-doors // channels)
         self.mqtt_port = free_port()
+        self.ws_port = free_port()  # of browsers: the dashboard
         self.modbus_port = free_port()
         self.device = self.folder / "line.tty"
         self.sim_socket = self.folder / "sim.sock"
@@ -322,13 +324,30 @@ name = "line1"
     def more_listeners(self):
         return ""
 
+    def browsers_listener(self):
+        """The one that dashboards come to: they read, by the rules that docs/monitoring has for them."""
+        rules = (ROOT / "docs" / "monitoring" / "dashboard.acl").read_text()
+        accounts = "allow_anonymous true\n"
+        if self.dashboard:
+            passwords = self.folder / "mosquitto.passwd"
+            subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, *self.dashboard], check=True)
+            os.chmod(passwords, 0o600)
+            rules = rules.replace("user dashboard", f"user {self.dashboard[0]}")
+            accounts = f"allow_anonymous false\npassword_file {passwords}\n"
+        else:
+            rules = rules.replace("user dashboard\n", "")
+        acl = self.folder / "mosquitto.acl"
+        acl.write_text(rules)
+        return f"listener {self.ws_port} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n{accounts}acl_file {acl}\n"
+
     def broker_uri(self):
         return f"mqtt://127.0.0.1:{self.mqtt_port}"
 
     def start_broker(self):
         conf = self.folder / "mosquitto.conf"
         user = "user root\n" if os.geteuid() == 0 else ""
-        conf.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n{user}{self.more_listeners()}")
+        conf.write_text(f"per_listener_settings true\npersistence false\nmax_queued_messages 0\n{user}"
+                        f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\n{self.browsers_listener()}{self.more_listeners()}")
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.broker = Process([program, "-c", conf], self.folder / "mosquitto.log")
         wait_for(lambda: self._port_answers(self.mqtt_port), what="the broker")

@@ -151,6 +151,7 @@ A cabinet of {s.doors} doors and a portal are up. Open this page: resident, grid
     {page.url}
 
 {qr(page.url)}
+The fleet's dashboard: {page.portal.origin}/ops/
 Broker: 127.0.0.1:{s.mqtt_port}. Line: {p['line']}. Everything is in {s.folder}
 
 In another terminal:
@@ -211,7 +212,7 @@ def main():
         portal = Portal(s)
         page = DemoPage(s, portal, totp)
         try:
-            where = {"demo_page": page.url, "portal": portal.origin, "portal_staff": portal.staff}
+            where = {"demo_page": page.url, "portal": portal.origin, "dashboard": portal.origin + "/ops/", "portal_staff": portal.staff}
             print(json.dumps({**places(s), **where}) if a.json else guide(s, page), flush=True)
             wait_for_the_end()
         finally:

@@ -103,6 +103,11 @@ class Portal:
             key.write_text(secrets.token_hex(32) + "\n")
             shutil.copy(stand.keys / "issuer.jwk", self.folder / "issuer.jwk")
             os.chmod(self.folder / "issuer.jwk", 0o600)
+        token = self.folder / "figures.token"
+        if not token.exists():
+            token.touch(0o600)
+            token.write_text(secrets.token_hex(16) + "\n")
+        self.figures_token = token.read_text().strip()
         self.config.write_text(f'''[http]
 listen = "127.0.0.1:{self.port}"
 origin = "{self.origin}"
@@ -118,6 +123,11 @@ issuer = "issuer.jwk"
 [mqtt]
 uri = "mqtt://127.0.0.1:{stand.mqtt_port}"
 version = "{'5' if stand.mqtt_version == 5 else '3.1.1'}"
+
+[ops]
+broker = "ws://127.0.0.1:{stand.ws_port}"
+anonymous = {'false' if stand.dashboard else 'true'}
+figures_token = "figures.token"
 
 {more}
 [notices]

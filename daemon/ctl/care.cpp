@@ -15,7 +15,6 @@
 #include <optional>
 #include <thread>
 
-#include "daemon/app/config.hpp"
 #include "daemon/ctl/client.hpp"
 #include "daemon/ctl/ledger_view.hpp"
 #include "hal/config/key_files.hpp"

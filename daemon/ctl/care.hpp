@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/app/config.hpp"
 #include "daemon/ctl/entries.hpp"
-#include "daemon/runtime/settings.hpp"
 
 namespace CLI {
 class App;

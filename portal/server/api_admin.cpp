@@ -64,7 +64,21 @@ awaitable<http_response> rename(app& a, call& c) {
     }
     audit(a.desk, c.who(), "cabinet renamed", what.id);
     t.commit();
+    a.link.tell_fleet();
     co_return ok(object{{"changed", true}});
+}
+
+awaitable<http_response> remove(app& a, call& c) {
+    const auto& id = c.parts.at(0);
+    transaction t(a.db.sql());
+    const auto done = remove_cabinet(a.desk, id);
+    if (!done) {
+        co_return refused(done.error());
+    }
+    audit(a.desk, c.who(), "cabinet removed", id);
+    t.commit();
+    a.link.tell_fleet();
+    co_return ok(object{{"removed", true}});
 }
 
 object shown(const staff_account& s) {
@@ -317,6 +331,7 @@ void add_admin_api(app& a) {
     on("GET", "/api/admin/cabinets", cabinets);
     on("POST", "/api/admin/cabinets", enrol);
     on("POST", "/api/admin/cabinets/{id}", rename);
+    on("POST", "/api/admin/cabinets/{id}/remove", remove);
     on("POST", "/api/admin/staff/reset", reset);
     on("GET", "/api/admin/staff", staff_list);
     on("POST", "/api/admin/staff", add);

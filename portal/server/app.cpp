@@ -33,17 +33,18 @@ app::app(portal_settings given, const sources& from)
       desk{db, safe, from, settings.issuer, settings.by, [this](const std::string& subject) { live.ring(subject); }},
       routes(desk, limits, settings.trial ? "" : settings.origin),  // a trial is reached by more names than one
       link(io, desk, settings.link),
-      pages_(std::make_unique<pages>(settings.pages)),
+      pages_(std::make_unique<pages>(settings.pages, settings.dashboard)),
       http_(io, settings.http, [this](http_request r) { return answer(std::move(r)); }) {
     add_resident_api(*this);
     add_work_api(*this);
     add_admin_api(*this);
+    add_ops_api(*this);
 }
 
 app::~app() = default;
 
 asio::awaitable<http_response> app::answer(http_request r) {
-    if (!r.path.starts_with("/api/")) {
+    if (!r.path.starts_with("/api/") && r.path != "/metrics") {
         co_return pages_->serve(r);
     }
     co_return co_await routes.handle(r);

@@ -84,5 +84,6 @@ private:
 void add_resident_api(app& a);
 void add_work_api(app& a);
 void add_admin_api(app& a);
+void add_ops_api(app& a);
 
 }  // namespace locker::portal

@@ -67,7 +67,7 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
     s.password = settings.password;
     s.ca_file = settings.ca_file;
     s.payload_max = message_bytes;
-    for (const auto* below : {"status", "cabinet", "compartment/+", "alarm/+", "alarm/+/+", "event/+"}) {
+    for (const auto* below : {"status", "cabinet", "compartment/+", "alarm/+", "alarm/+/+", "event/+", "metrics"}) {
         s.subscriptions.push_back(fmt::format("{}+/{}", root, below));
     }
     s.subscriptions.push_back(fmt::format("{}+/reply/{}", root, name_));
@@ -81,6 +81,7 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
                     catch_up(cabinet);
                 }
             }
+            tell_fleet();
             desk_.changed("link");
         });
     };
@@ -186,11 +187,15 @@ void cabinet_link::arrived(const broker_message& m) {
         const auto* online = o == nullptr ? nullptr : o->if_contains("online");
         now.online = online != nullptr && online->is_bool() && online->get_bool();
         now.epoch = now.online ? text(*o, "epoch") : "";
+        now.version = now.online ? text(*o, "version") : now.version;
         if (now.online) {
             catch_up(cabinet);
         }
     } else if (below == "cabinet" && o != nullptr) {
         now.facts = *o;
+    } else if (below == "metrics" && o != nullptr) {
+        now.metrics = *o;
+        return;  // figures for who asks: nothing that a page shows has changed
     } else if (below.starts_with("compartment/")) {
         const auto n = static_cast<int>(std::strtol(std::string(below.substr(12)).c_str(), nullptr, 10));
         if (o != nullptr && n >= 1 && n <= limits::compartment_max) {
@@ -302,6 +307,31 @@ asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::str
     const auto token =
         sign(desk_, {cabinet, std::move(act), epoch.empty() ? "none" : epoch, grant_life_s, std::move(claims)});
     co_return co_await command(std::move(cabinet), "open", object(), token);
+}
+
+asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::string act, object claims, object others) {
+    const auto epoch = now_of(cabinet).epoch;
+    const auto token_of = [&](object& more) {
+        return sign(desk_, {cabinet, act, epoch.empty() ? "none" : epoch, grant_life_s, std::move(more)});
+    };
+    const auto token = token_of(claims);
+    object args{{"second_grant", token_of(others)}};
+    co_return co_await command(cabinet, "open", std::move(args), token);
+}
+
+void cabinet_link::tell_fleet() {
+    if (!up_) {
+        return;  // it is told once the broker is there
+    }
+    boost::json::array cabinets;
+    for (const auto& one : all_cabinets(desk_)) {
+        cabinets.push_back(object{{"id", one.id}, {"name", one.name}, {"place", one.place}});
+    }
+    outgoing_message m;
+    m.topic = "locker/fleet";
+    m.payload = serialize(object{{"cabinets", std::move(cabinets)}});
+    m.retain = true;
+    broker_->publish(std::move(m));
 }
 
 // ---- catching up

@@ -46,13 +46,22 @@ public:
     // A grant of this start of the cabinet, and its command.
     [[nodiscard]] boost::asio::awaitable<result<boost::json::object>> open(std::string cabinet, std::string act,
                                                                            boost::json::object claims);
+    // … with the second person's.
+    [[nodiscard]] boost::asio::awaitable<result<boost::json::object>> open(std::string cabinet, std::string act,
+                                                                           boost::json::object claims,
+                                                                           boost::json::object others);
 
     // "Documents deposited", as soon as the cabinet hears and the papers lie there.
     void confirm_when_possible(const std::string& deposit);
     // "Earlier codes are worth nothing", now if the cabinet hears, else as soon as it does.
     [[nodiscard]] boost::asio::awaitable<void> revoke(std::string deposit);
     // It was enrolled just now, and may have been online for long.
-    void enrolled(const std::string& cabinet) { catch_up(cabinet); }
+    void enrolled(const std::string& cabinet) {
+        catch_up(cabinet);
+        tell_fleet();
+    }
+    // Which cabinets there should be, retained at locker/fleet: a dashboard misses the one that never said a word.
+    void tell_fleet();
     // Staff have changed: each cabinet gets its roster.
     void renew_rosters();
 

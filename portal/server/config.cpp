@@ -33,6 +33,7 @@ public:
         read_notices();
         read_rules();
         read_limits();
+        read_ops();
         root_.no_others();
         if (!errors_.empty()) {
             std::stable_sort(errors_.begin(), errors_.end(),
@@ -269,6 +270,28 @@ private:
         auto s = root_.table("retention");
         out_.by.keep_cases_ms = s.number("cases_days", false, 1, 3650).value_or(180) * day;
         out_.by.keep_audit_ms = s.number("audit_days", false, 30, 3650).value_or(400) * day;
+        s.no_others();
+    }
+
+    // Where the dashboard's browser finds the broker, and who may read figures.
+    void read_ops() {
+        auto s = root_.table("ops");
+        auto& d = out_.dashboard;
+        d.broker = s.text("broker", false).value_or("");
+        const bool socket = d.broker.starts_with("wss://") || d.broker.starts_with("ws://");
+        if (!d.broker.empty() && (!socket || d.broker.find_first_of(" ;,'\"") != std::string::npos)) {
+            s.wrong("broker",
+                    "the broker's WebSocket listener is wanted, as browsers reach it: "
+                    "\"wss://broker.example:9001\"; left out, it is origin/mqtt");
+        }
+        if (out_.http.secure && d.broker.starts_with("ws://")) {
+            s.wrong("broker", "a page that came by https reaches no ws://: wss:// is wanted");
+        }
+        d.anonymous = s.flag("anonymous", false);
+        out_.by.figures_token = secret(s, "figures_token", false);
+        if (s.has("figures_token") && !out_.by.figures_token.empty() && out_.by.figures_token.size() < 20) {
+            s.wrong("figures_token", "20 characters at least are wanted");
+        }
         s.no_others();
     }
 

@@ -9,6 +9,7 @@
 #include "portal/server/cabinet_link.hpp"
 #include "portal/server/channels.hpp"
 #include "portal/server/domain/office.hpp"
+#include "portal/server/http/pages.hpp"
 #include "portal/server/http/server.hpp"
 
 namespace locker::portal {
@@ -24,6 +25,7 @@ struct portal_settings {
     broker_account cabinets_broker;  // what a cabinet is told of the broker when it is enrolled; its password is new
     rules by;
     std::vector<channel_settings> channels;
+    dashboard_settings dashboard;
     bool trial = false;  // an inbox page shows every notice: for trials, never with real people
 };
 

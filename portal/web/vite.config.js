@@ -1,11 +1,12 @@
-// Two pages, one for residents and one for staff, so that a resident's phone loads nothing of the other.
+// Three pages: one for residents and one for staff, so that a resident's phone loads nothing of the other; and, in mode
+// "ops", the dashboard, whose files serve from any folder.
 import { gzipSync } from "node:zlib";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vite";
 
 // The server sends what was packed once, as small as it gets.
-function packed() {
+function packed(page) {
   let out = "dist";
   const pack = (folder) => {
     for (const name of readdirSync(folder)) {
@@ -14,19 +15,32 @@ function packed() {
       else if (!name.endsWith(".gz")) writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
     }
   };
-  return { name: "packed", apply: "build", configResolved: (c) => { out = c.build.outDir; }, closeBundle: () => pack(out) };
+  const close = () => {
+    if (page) renameSync(join(out, page), join(out, "index.html"));
+    pack(out);
+  };
+  return { name: "packed", apply: "build", configResolved: (c) => { out = c.build.outDir; }, closeBundle: close };
 }
 
-export default defineConfig({
-  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
-  plugins: [packed()],
-  build: {
-    target: "es2017",
-    cssTarget: "chrome61",
-    outDir: process.env.PORTAL_PAGES ?? "dist",
-    emptyOutDir: true,
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "staff.html"] },
-  },
+export default defineConfig(({ mode }) => {
+  const ops = mode === "ops";
+  const pages = process.env.PORTAL_PAGES ?? "dist";
+  return {
+    base: ops ? "./" : "/",
+    publicDir: ops ? "public-ops" : "public",
+    define: { "process.env.NODE_ENV": JSON.stringify("production") },
+    esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+    plugins: [packed(ops ? "ops.html" : "")],
+    worker: { format: "es" },
+    build: {
+      target: ops ? "es2020" : "es2017",
+      cssTarget: "chrome61",
+      outDir: ops ? join(pages, "ops") : pages,
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      chunkSizeWarningLimit: 1000,
+      modulePreload: { polyfill: false },
+      rollupOptions: { input: ops ? ["ops.html"] : ["index.html", "staff.html"] },
+    },
+  };
 });

@@ -144,7 +144,8 @@ private:
 
 struct process::one_life {
     explicit one_life(process& p)
-        : store(p.world_, p.auditor_), engine(p.config_, p.front_settings_, {12 * hour, {}}, p.clock, store, p.broker_, p) {}
+        : store(p.world_, p.auditor_),
+          engine(p.config_, p.front_settings_, {12 * hour, {}}, p.clock, store, p.broker_, p) {}
     watched_store store;
     locker::engine engine;
     std::unique_ptr<polled_line> line;

@@ -41,8 +41,10 @@ result<void> add_cabinet(office& o, const cabinet_record& what, const key256& ke
     if (auto good = check_words(what); !good) {
         return good;
     }
-    if (find_cabinet(o, what.id)) {
-        return problem{409, "taken", "该编号已存在。 There is such a cabinet already."};
+    long long known = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM cabinets WHERE id = :i", soci::use(what.id), soci::into(known);
+    if (known != 0) {
+        return problem{409, "taken", "该编号已存在或曾经使用过。 There is such a cabinet already, or there was one."};
     }
     const std::string sealed = o.safe.seal("cabinet-key", to_hex(key));
     const long long now = o.now();
@@ -78,9 +80,27 @@ result<void> rename_cabinet(office& o, const cabinet_record& what) {
     return {};
 }
 
+result<void> remove_cabinet(office& o, const std::string& id) {
+    if (!find_cabinet(o, id)) {
+        return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
+    }
+    long long live = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM cases WHERE cabinet = :i AND state NOT IN ('done', 'cancelled')", soci::use(id),
+        soci::into(live);
+    if (live != 0) {
+        return problem{409, "wrong_state",
+                       "还有 " + std::to_string(live) + " 件未办结的事项。 " + std::to_string(live) +
+                           " cases are not finished there."};
+    }
+    const long long now = o.now();
+    o.db.sql() << "UPDATE cabinets SET removed_at = :t WHERE id = :i", soci::use(now), soci::use(id);
+    return {};
+}
+
 std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE id = :i",
+        (o.db.sql().prepare
+             << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE id = :i AND removed_at = 0",
          soci::use(id));
     for (const auto& r : rows) {
         return record_of(r);
@@ -91,7 +111,8 @@ std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
 std::vector<cabinet_record> all_cabinets(office& o) {
     std::vector<cabinet_record> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets ORDER BY id");
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE removed_at = "
+                               "0 ORDER BY id");
     for (const auto& r : rows) {
         out.push_back(record_of(r));
     }
@@ -151,7 +172,8 @@ std::string broker_acl(const broker_account& broker, const std::string& cabinet)
     return fmt::format(
         "user {0}\ntopic write locker/v1/{1}/#\ntopic read locker/v1/{1}/command/#\ntopic read "
         "locker/v1/{1}/status\ntopic "
-        "read locker/v1/{1}/alarm/#\n",
+        "read locker/v1/{1}/alarm/#\ntopic readwrite homeassistant/device/locker-{1}/config\ntopic read "
+        "homeassistant/status\n",
         broker.username, cabinet);
 }
 

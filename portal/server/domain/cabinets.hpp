@@ -28,6 +28,9 @@ struct cabinet_record {
 [[nodiscard]] result<void> rekey_cabinet(office& o, const std::string& id, const key256& key);
 // Its name, place and help number. Errors: malformed, unknown_cabinet.
 [[nodiscard]] result<void> rename_cabinet(office& o, const cabinet_record& what);
+// It is served no more; its id is not given again, since notices and cases of old name it. Errors: unknown_cabinet,
+// wrong_state (papers of cases are on their way there).
+[[nodiscard]] result<void> remove_cabinet(office& o, const std::string& id);
 [[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);
 [[nodiscard]] std::vector<cabinet_record> all_cabinets(office& o);
 
@@ -53,6 +56,8 @@ struct broker_account {
 struct cabinet_now {
     bool online = false;
     std::string epoch;
+    std::string version;
+    boost::json::object metrics;
     boost::json::object facts;                        // topic `cabinet`
     std::map<int, boost::json::object> compartments;  // topic `compartment/<n>`
     std::map<std::string, boost::json::object> alarms;

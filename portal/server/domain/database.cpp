@@ -59,6 +59,17 @@ const std::vector<std::vector<std::string_view>>& migrations() {
          "ALTER TABLE cabinets ADD COLUMN ledger BIGINT NOT NULL DEFAULT 0",
          "ALTER TABLE cabinets ADD COLUMN head TEXT NOT NULL DEFAULT ''",
          "CREATE TABLE settings (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"},
+        {"CREATE TABLE statistics (hour BIGINT NOT NULL, cabinet TEXT NOT NULL, service TEXT NOT NULL, measure TEXT "
+         "NOT NULL, bucket INTEGER NOT NULL, n BIGINT NOT NULL, total_s BIGINT NOT NULL, PRIMARY KEY (hour, cabinet, "
+         "service, measure, bucket))",
+         "CREATE TABLE stays (deposit TEXT PRIMARY KEY, case_id TEXT NOT NULL, kind TEXT NOT NULL, lay_from BIGINT NOT "
+         "NULL, lay_until BIGINT NOT NULL)",
+         "CREATE INDEX stays_of_case ON stays (case_id)",
+         "ALTER TABLE cabinets ADD COLUMN removed_at BIGINT NOT NULL DEFAULT 0",
+         "CREATE TABLE remote_openings (id TEXT PRIMARY KEY, cabinet TEXT NOT NULL, door INTEGER NOT NULL, reason TEXT "
+         "NOT NULL, asked_by TEXT NOT NULL, approved_by TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT NOT NULL, "
+         "created_at BIGINT NOT NULL, settled_at BIGINT NOT NULL)",
+         "CREATE INDEX remote_openings_by_time ON remote_openings (created_at)"},
     };
     return all;
 }

@@ -7,7 +7,9 @@
 #include "portal/server/domain/cases.hpp"
 #include "portal/server/domain/notices.hpp"
 #include "portal/server/domain/staff.hpp"
+#include "portal/server/domain/statistics.hpp"
 #include "protocol/json.hpp"
+#include "protocol/timestamp.hpp"
 
 namespace locker::portal {
 namespace {
@@ -163,9 +165,27 @@ void apply_to_case(office& o, const ledger_event& e, const deposit_record& d, co
     }
 }
 
+void count_event(office& o, const ledger_event& e, const std::optional<deposit_record>& d, const effect* what) {
+    counted_event counted{e, "", "", "", "", false, true};
+    if (d) {
+        const auto c = find_case(o, d->case_id);
+        counted.service = c ? c->service : "";
+        counted.deposit = d->id;
+        counted.kind = d->kind;
+        counted.case_id = d->case_id;
+        counted.taken_back = taken_back(e, *d);
+        const bool lay = stored(*d) && e.type == "deposit.deposited";
+        counted.moved = what != nullptr && what->state != nullptr && d->state != what->state && !lay;
+    }
+    count(o, counted);
+}
+
 void apply(office& o, const ledger_event& e) {
-    if (auto d = deposit_of(o, e)) {
-        if (const auto what = effect_of(e, *d)) {
+    auto d = deposit_of(o, e);
+    const auto what = d ? effect_of(e, *d) : std::nullopt;
+    count_event(o, e, d, what ? &*what : nullptr);
+    if (d) {
+        if (what) {
             if (what->state != nullptr) {
                 d->state = what->state;
             }
@@ -180,10 +200,10 @@ void apply(office& o, const ledger_event& e) {
         }
     }
     if (e.type == "credential.revoked") {
-        auto d = find_deposit(o, text(e.data, "deposit"));
+        auto revoked = find_deposit(o, text(e.data, "deposit"));
         const auto* least = e.data.if_contains("issue_min");
-        if (d && d->cabinet == e.cabinet && least != nullptr && least->is_int64()) {
-            codes_ended(o, *d, least->get_int64());
+        if (revoked && revoked->cabinet == e.cabinet && least != nullptr && least->is_int64()) {
+            codes_ended(o, *revoked, least->get_int64());
         }
     }
     if (e.type == "opening.jammed" || e.type == "compartment.suspected") {
@@ -216,6 +236,7 @@ std::optional<cabinet_event> parse_event(const std::string& cabinet, const boost
     e.type = type.substr(prefix.size());
     e.data = data->get_object();
     e.head = text(*o, "ledgerhead");
+    e.at_ms = parse_time(text(*o, "time")).value_or(0);
     return e;
 }
 

@@ -17,7 +17,8 @@ struct cabinet_event {
     std::uint64_t sequence = 0;
     std::string type;  // "deposit.deposited"
     boost::json::object data;
-    std::string head{};  // of its ledger's chain, with it; empty: not known
+    std::string head{};      // of its ledger's chain, with it; empty: not known
+    std::int64_t at_ms = 0;  // by the cabinet's clock; 0: not told
 };
 
 // Nothing: that is no event of this contract.

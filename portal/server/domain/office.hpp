@@ -27,7 +27,8 @@ struct rules {
     std::int64_t utc_offset_ms = 8 * hour;
     std::vector<std::string> resident_channels{"inbox"};  // of notices; by their names in the configuration
     std::vector<std::string> staff_channels{"inbox"};     // to each staff member of the cabinet
-    std::vector<std::string> team_channels;               // once, to a group: its robot, another system
+    std::string figures_token;               // of programs that read metrics and statistics; empty: none may
+    std::vector<std::string> team_channels;  // once, to a group: its robot, another system
 };
 
 struct office {

@@ -57,6 +57,7 @@ std::int64_t purge(office& o) {
     for (const auto& id : old) {
         sql << "DELETE FROM case_log WHERE case_id = :c", soci::use(id);
         sql << "DELETE FROM deposits WHERE case_id = :c", soci::use(id);
+        sql << "DELETE FROM stays WHERE case_id = :c", soci::use(id);
         sql << "DELETE FROM cases WHERE id = :c", soci::use(id);
         ++gone;
     }
@@ -75,6 +76,7 @@ std::int64_t purge(office& o) {
     sql << "DELETE FROM one_time_codes WHERE first_at < :t AND sent_at < :u", soci::use(codes_before),
         soci::use(codes_before);
     sql << "DELETE FROM audit WHERE at < :t", soci::use(audit_before);
+    sql << "DELETE FROM remote_openings WHERE created_at < :t", soci::use(audit_before);
     return gone;
 }
 

@@ -26,6 +26,7 @@ struct http_request {
     std::string content_type;
     bool background = false;  // the page asks by itself, nobody has touched it
     std::string csrf;
+    std::string bearer;  // of an Authorization header (RFC 6750)
     std::map<std::string, std::string, std::less<>> cookies;
     bool gzip = false;
 };

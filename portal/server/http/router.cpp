@@ -108,6 +108,10 @@ std::optional<problem> router::authenticate(const http_request& r, access who, c
     if (who == access::anyone) {
         return std::nullopt;
     }
+    if (who == access::figures && !r.bearer.empty()) {
+        const bool right = !desk_.by.figures_token.empty() && same_secret(desk_.by.figures_token, r.bearer);
+        return right ? std::nullopt : std::optional(sign_in_first);
+    }
     const auto found = find_session(r, who == access::resident ? "resident" : "staff");
     if (!found) {
         return sign_in_first;
@@ -124,7 +128,8 @@ std::optional<problem> router::authenticate(const http_request& r, access who, c
         return sign_in_first;
     }
     c.staff = *staff;
-    return who == access::admin && staff->role != "admin" ? std::optional(not_yours) : std::nullopt;
+    return (who == access::admin || who == access::figures) && staff->role != "admin" ? std::optional(not_yours)
+                                                                                      : std::nullopt;
 }
 
 boost::asio::awaitable<http_response> router::handle(const http_request& r) {

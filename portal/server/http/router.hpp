@@ -18,6 +18,7 @@ enum class access : std::uint8_t {
     resident,
     staff,
     admin,
+    figures,  // programs that read sums by the configuration's token; administrators, too
 };
 
 // Parts of the path in place of {…}, the body's members, and who asks.

@@ -221,6 +221,9 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
             request.origin = header(r, "Origin");
             request.content_type = header(r, "Content-Type");
             request.csrf = header(r, "X-CSRF");
+            if (const auto given = header(r, "Authorization"); given.starts_with("Bearer ")) {
+                request.bearer = given.substr(7);
+            }
             request.background = header(r, "X-Background") == "1";
             request.gzip = header(r, "Accept-Encoding").find("gzip") != std::string::npos;
             request.address = peer;

@@ -3,6 +3,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Admin } from "./admin";
 import { get, live, post, Refusal, trust, type Case, type Notice, type Words } from "./api";
+import { Approvals, Twice, type RemoteOpening } from "./remote";
 import "./style.css";
 import { Field, Frame, Heading, History, Link, Papers, plain, Qr, Size, Trouble, useDeed, useForAWhile, useLanguage, usePath, useWords, when } from "./ui";
 import { alarms, staffWords } from "./staff_words";
@@ -69,16 +70,20 @@ function Worklist({ me }: { me: Me }) {
   const [cabinet, setCabinet] = useState("");
   const [work, setWork] = useState<{ cases: Case[]; more: boolean; troubles: Alarm[] } | null>(null);
   const [notices, setNotices] = useState<Notice[]>([]);
+  const [openings, setOpenings] = useState<RemoteOpening[]>([]);
+  const lookAtOpenings = (background: boolean) => get<{ openings: RemoteOpening[] }>("/api/ops/openings", background).then((r) => setOpenings(r.openings), () => undefined);
   const [trouble, setTrouble] = useState<unknown>(null);
   useEffect(() => {
     return live("/api/work/live", async (background) => {
       await get<typeof work>(`/api/work?cabinet=${cabinet}`, background).then((now) => { setWork(now); setTrouble(null); }, setTrouble);
       await get<{ notices: Notice[] }>("/api/work/inbox", background).then((r) => setNotices(r.notices), () => undefined);
+      await lookAtOpenings(background);
     });
   }, [cabinet]);
   return (
     <>
       <Heading>{t(staffWords.worklist)}</Heading>
+      <Approvals list={openings} names={(id) => me.cabinets?.find((c) => c.id === id)?.name ?? id} changed={() => void lookAtOpenings(false)} />
       <div class="field"><label for="cabinet">{t(staffWords.cabinets)}</label>
         <select id="cabinet" value={cabinet} onChange={(e) => setCabinet((e.target as HTMLSelectElement).value)}>
           <option value="">{t(staffWords.allCabinets)}</option>
@@ -104,13 +109,6 @@ function Worklist({ me }: { me: Me }) {
       {(cabinet || me.cabinets?.length === 1) && <StaffCode key={cabinet} cabinet={cabinet || (me.cabinets?.[0]?.id ?? "")} />}
     </>
   );
-}
-
-// A deed that is not to be undone, or opens a door in a street while its worker sits in the office: it asks once more.
-function Twice({ label, sure, plain, disabled, then }: { label: Word | Words; sure: Words; plain?: boolean; disabled: boolean; then: () => void }) {
-  const t = useWords();
-  const [asked, ask] = useForAWhile<{ seconds: number }>();
-  return <button type="button" class={plain ? "plain" : ""} disabled={disabled} onClick={() => { if (asked) { ask(null); then(); } else ask({ seconds: 10 }); }}>{t(asked ? sure : label)}</button>;
 }
 
 function OpenDoor({ c, changed, label, choose, back }: { c: Case; changed: (c: Case) => void; label: Word | Words; choose?: boolean; back?: boolean }) {

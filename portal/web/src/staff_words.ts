@@ -104,6 +104,7 @@ export const alarms: Record<string, { what: Words; action: Words }> = {
   clock_untrusted: alarm("柜子时间不准", "The cabinet's clock is not trusted", "联网后自动恢复；持续一天请通知维修人员。", "It ends when the network is back; call maintenance after a day."),
   storage: alarm("存储故障", "Its storage fails", "通知维修人员：可能要换存储卡。", "Call maintenance: the card may have to be replaced."),
   ledger: alarm("账本损坏", "Its ledger is damaged", "通知管理员和维修人员。", "Tell the administrator and maintenance."),
+  worn: alarm("锁具磨损", "A lock wears out", "安排清洁、上油或更换，再登记已更换。", "Have it cleaned, greased or changed, then say that it was."),
   overdue: alarm("资料超期未取", "Papers are overdue", "联系居民，或取出改为窗口领取。", "Call the resident, or take them to the counter."),
   tamper: alarm("柜体被打开", "The cabinet's inside is open", "马上到场查看。", "Go there at once."),
   mains: alarm("停电", "Mains are gone", "看看电源；电池耗尽前柜子仍可用。", "Look at its supply; it works while the battery lasts."),

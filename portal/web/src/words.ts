@@ -6,6 +6,7 @@ export const w = (zh: string, en: string): Words => ({ zh, en });
 export const words = {
   title: w("云柜", "Cloud Locker"),
   staffTitle: w("工作台", "Staff"),
+  fleetTitle: w("云柜总览", "Fleet"),
   large: w("大字", "Large type"),
   normal: w("标准字", "Normal type"),
   otherLanguage: w("English", "中文"),

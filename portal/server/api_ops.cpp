@@ -1,0 +1,256 @@
+// What whoever looks after the fleet asks for: doors opened from afar by two persons, statistics, metrics.
+#include <fmt/format.h>
+
+#include <boost/asio/use_awaitable.hpp>
+
+#include "portal/server/api_views.hpp"
+#include "portal/server/app.hpp"
+#include "portal/server/domain/remote.hpp"
+#include "portal/server/domain/statistics.hpp"
+#include "portal/server/metrics.hpp"
+#include "protocol/timestamp.hpp"
+
+namespace locker::portal {
+namespace {
+
+using boost::asio::awaitable;
+using boost::json::array;
+using boost::json::object;
+
+constexpr std::size_t listed_most = 50;
+constexpr std::int64_t days_most = 3'660;
+
+// ---- doors opened from afar
+
+object shown(const remote_opening& r, const staff_account& who) {
+    return {{"id", r.id},
+            {"cabinet", r.cabinet},
+            {"door", r.door},
+            {"reason", r.reason},
+            {"asked_by", r.asked_by},
+            {"approved_by", r.approved_by},
+            {"state", name(r.state)},
+            {"outcome", r.outcome},
+            {"mine", r.asked_by == who.number},
+            {"at", format_time(r.created_ms)}};
+}
+
+awaitable<http_response> openings(app& a, call& c) {
+    array out;
+    for (const auto& one : remote_openings(a.desk, c.staff, listed_most)) {
+        out.push_back(shown(one, c.staff));
+    }
+    co_return ok(object{{"openings", std::move(out)}});
+}
+
+awaitable<http_response> ask(app& a, call& c) {
+    const auto* door = c.body.if_contains("door");
+    transaction t(a.db.sql());
+    const auto asked = ask_remote(
+        a.desk, c.staff, c.text("cabinet"),
+        door != nullptr && door->is_int64() && door->get_int64() <= 999 ? static_cast<int>(door->get_int64()) : 0,
+        c.text("reason"));
+    if (!asked) {
+        co_return refused(asked.error());
+    }
+    t.commit();
+    co_return ok(shown(*asked, c.staff), 201);
+}
+
+// Approved and committed, then done: the two grants live for a minute, and the cabinet checks both.
+awaitable<http_response> approve(app& a, call& c) {
+    transaction t(a.db.sql());
+    auto what = approve_remote(a.desk, c.staff, c.parts.at(0));
+    if (!what) {
+        co_return refused(what.error());
+    }
+    t.commit();
+    const auto by = [&what](const std::string& number) {
+        return object{{"cmp", what->door}, {"sub", "g-" + number}, {"reason", what->reason}};
+    };
+    const auto said = co_await a.link.open(what->cabinet, "open", by(what->asked_by), by(what->approved_by));
+    // Without an answer nobody knows here; the cabinet's ledger does.
+    what->outcome = said ? "opened" : said.error().code == "no_answer" ? "unknown_outcome" : said.error().code;
+    what->state = remote_state::done;
+    transaction after(a.db.sql());
+    settle_remote(a.desk, what->id, what->outcome);
+    after.commit();
+    if (!said) {
+        co_return refused(said.error());
+    }
+    co_return ok(shown(*what, c.staff));
+}
+
+awaitable<http_response> withdraw(app& a, call& c) {
+    transaction t(a.db.sql());
+    const auto what = withdraw_remote(a.desk, c.staff, c.parts.at(0));
+    if (!what) {
+        co_return refused(what.error());
+    }
+    t.commit();
+    co_return ok(shown(*what, c.staff));
+}
+
+// ---- statistics
+
+std::string asked(const call& c, const std::string& name) {
+    const auto at = c.request.query.find(name);
+    return at == c.request.query.end() ? "" : at->second;
+}
+
+// Days of the office's own time, both of them meant. Errors: malformed.
+result<statistics_wish> wish_of(const app& a, const call& c) {
+    const auto day_of = [&](const std::string& name, std::int64_t otherwise) {
+        const auto text = asked(c, name);
+        return text.empty() ? std::optional(otherwise) : parse_time(text + "T00:00:00Z");
+    };
+    const std::int64_t today = (a.desk.now() + a.desk.by.utc_offset_ms) / day * day;
+    const auto from = day_of("from", today - 29 * day);
+    const auto to = day_of("to", today);
+    const auto by = grouping_from(asked(c, "by").empty() ? "day" : asked(c, "by"));
+    if (!from || !to || *to < *from || *to - *from > days_most * day) {
+        return problem{400, "malformed",
+                       "from 和 to 应为日期，如 2026-11-24，最多十年。 from and to: dates like 2026-11-24 are wanted, "
+                       "ten years at most."};
+    }
+    if (!by) {
+        return problem{400, "malformed",
+                       "by: hour, day, hour_of_day, cabinet 或 service。 by: one of these is wanted."};
+    }
+    return statistics_wish{*from - a.desk.by.utc_offset_ms, *to + day - a.desk.by.utc_offset_ms, asked(c, "cabinet"),
+                           asked(c, "service"), *by};
+}
+
+boost::json::value seconds_or_beyond(std::int64_t s) {
+    return s == INT64_MAX ? boost::json::value(nullptr) : boost::json::value(s);
+}
+
+object shown(const statistics_row& row) {
+    object out{{"key", row.key}};
+    for (std::size_t i = 0; i < measures; ++i) {
+        const auto& m = row.of.at(i);
+        const auto which = static_cast<measure>(i);
+        out[name(which)] = m.n;
+        if (has_wait(which) && m.n > 0) {
+            out[std::string(name(which)) + "_wait"] = object{{"mean_s", m.total_s / m.n},
+                                                             {"half_within_s", seconds_or_beyond(m.within_s(0.5))},
+                                                             {"most_within_s", seconds_or_beyond(m.within_s(0.9))}};
+        }
+    }
+    return out;
+}
+
+// What the rows are of, for people: a cabinet's name, a service's.
+std::map<std::string, std::string> titles(app& a, grouping by) {
+    std::map<std::string, std::string> out;
+    if (by == grouping::cabinet) {
+        for (const auto& one : all_cabinets(a.desk)) {
+            out[one.id] = one.name;
+        }
+    } else if (by == grouping::service) {
+        for (const auto& s : a.catalogue().list) {
+            out[s.id] = s.name;
+        }
+    }
+    return out;
+}
+
+awaitable<http_response> statistics_json(app& a, call& c) {
+    const auto wish = wish_of(a, c);
+    if (!wish) {
+        co_return refused(wish.error());
+    }
+    const auto called = titles(a, wish->by);
+    array rows;
+    for (const auto& row : statistics(a.desk, *wish)) {
+        auto one = shown(row);
+        const auto title = called.find(row.key);
+        one["title"] = title == called.end() ? row.key : title->second;
+        rows.push_back(std::move(one));
+    }
+    co_return ok(object{{"from", format_time(wish->from_ms + a.desk.by.utc_offset_ms).substr(0, 10)},
+                        {"to", format_time(wish->until_ms + a.desk.by.utc_offset_ms - day).substr(0, 10)},
+                        {"rows", std::move(rows)}});
+}
+
+// RFC 4180; a cell that a spreadsheet would run as a formula is none.
+std::string cell(std::string text) {
+    if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) {
+        text.insert(0, 1, '\'');
+    }
+    if (text.find_first_of(",\"\r\n") == std::string::npos) {
+        return text;
+    }
+    std::string out = "\"";
+    for (const char ch : text) {
+        out += ch == '"' ? "\"\"" : std::string(1, ch);
+    }
+    return out + "\"";
+}
+
+awaitable<http_response> statistics_csv(app& a, call& c) {
+    const auto wish = wish_of(a, c);
+    if (!wish) {
+        co_return refused(wish.error());
+    }
+    std::string out =
+        "\xEF\xBB\xBF"
+        "key,title";  // spreadsheets take it for UTF-8 by that mark
+    for (std::size_t i = 0; i < measures; ++i) {
+        const auto which = static_cast<measure>(i);
+        out += fmt::format(",{}", name(which));
+        if (has_wait(which)) {
+            out += fmt::format(",{0}_mean_wait_s,{0}_half_within_s,{0}_most_within_s", name(which));
+        }
+    }
+    out += "\r\n";
+    const auto called = titles(a, wish->by);
+    for (const auto& row : statistics(a.desk, *wish)) {
+        const auto title = called.find(row.key);
+        out += cell(row.key) + "," + cell(title == called.end() ? row.key : title->second);
+        for (std::size_t i = 0; i < measures; ++i) {
+            const auto& m = row.of.at(i);
+            out += fmt::format(",{}", m.n);
+            if (has_wait(static_cast<measure>(i))) {
+                const auto bound = [&m](double part) {
+                    const auto s = m.within_s(part);
+                    return m.n == 0 ? "" : s == INT64_MAX ? "inf" : std::to_string(s);
+                };
+                out +=
+                    fmt::format(",{},{},{}", m.n == 0 ? "" : std::to_string(m.total_s / m.n), bound(0.5), bound(0.9));
+            }
+        }
+        out += "\r\n";
+    }
+    http_response r;
+    r.type = "text/csv; charset=utf-8";
+    r.headers.emplace_back("Content-Disposition", "attachment; filename=\"statistics.csv\"");
+    r.body = std::move(out);
+    co_return r;
+}
+
+awaitable<http_response> metrics(app& a, call&) {
+    http_response r;
+    r.type = open_metrics_type;
+    r.body = open_metrics(a);
+    co_return r;
+}
+
+}  // namespace
+
+void add_ops_api(app& a) {
+    const auto on = [&a](std::string_view method, std::string_view path, access who,
+                         awaitable<http_response> (*what)(app&, call&)) {
+        a.routes.on(method, path, who, [&a, what](call& c) { return what(a, c); });
+    };
+    using enum access;
+    on("GET", "/api/ops/openings", staff, openings);
+    on("POST", "/api/ops/openings", admin, ask);
+    on("POST", "/api/ops/openings/{id}/approve", staff, approve);
+    on("POST", "/api/ops/openings/{id}/withdraw", staff, withdraw);
+    on("GET", "/api/statistics", figures, statistics_json);
+    on("GET", "/api/statistics.csv", figures, statistics_csv);
+    on("GET", "/metrics", figures, metrics);
+}
+
+}  // namespace locker::portal

@@ -1,0 +1,73 @@
+// What the city counts: how many papers went in and out, how long they waited for whom, what jammed. By hour, cabinet
+// and service; sums alone, so nothing of a person is in them, and they stay when cases are purged.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "portal/server/domain/intake.hpp"
+#include "portal/server/domain/office.hpp"
+
+namespace locker::portal {
+
+// Upper bounds of waiting times, in seconds; the last is beyond them all.
+inline constexpr std::array<std::int64_t, 10> wait_bounds_s{900,     3'600,   14'400,  43'200,    86'400,
+                                                            172'800, 259'200, 604'800, 1'209'600, INT64_MAX};
+
+enum class measure : std::uint8_t {
+    papers_in,     // residents' papers put in …
+    papers_taken,  // … and taken by staff: with the wait
+    returned,      // put back by staff: with the time they had them
+    collected,     // by the resident: with the wait
+    taken_back,    // by whoever had put them in
+    overdue,
+    reclaimed,
+    openings,  // doors seen open
+    jams,
+};
+inline constexpr std::size_t measures = 9;
+[[nodiscard]] std::string_view name(measure m);
+// Whether its sums are of times.
+[[nodiscard]] bool has_wait(measure m);
+
+struct waits {
+    std::int64_t n = 0;
+    std::int64_t total_s = 0;
+    std::array<std::int64_t, wait_bounds_s.size()> within{};  // how many in each bound, not summed up
+    // The least bound that this part of all is within; 0: there was none; INT64_MAX: beyond them.
+    [[nodiscard]] std::int64_t within_s(double part) const;
+};
+
+// In the transaction of the event. `before`: its deposit's state as it was, empty where there is none.
+struct counted_event {
+    const cabinet_event& event;
+    std::string service;  // empty: of none that is known here
+    std::string deposit;
+    std::string kind;
+    std::string case_id;
+    bool taken_back = false;
+    bool moved = true;  // the deposit's state is another than before
+};
+void count(office& o, const counted_event& e);
+
+enum class grouping : std::uint8_t { each_hour, each_day, hour_of_day, cabinet, service };
+[[nodiscard]] std::optional<grouping> grouping_from(std::string_view text);
+
+struct statistics_wish {
+    std::int64_t from_ms = 0;   // inclusive
+    std::int64_t until_ms = 0;  // exclusive
+    std::string cabinet;        // empty: all
+    std::string service;
+    grouping by = grouping::each_day;
+};
+struct statistics_row {
+    std::string key;  // "2026-11-24", "2026-11-24T09", "09", a cabinet's or a service's id
+    std::array<waits, measures> of;
+};
+// In the order of their keys, local time; hours and days without anything are left out.
+[[nodiscard]] std::vector<statistics_row> statistics(office& o, const statistics_wish& wish);
+
+}  // namespace locker::portal

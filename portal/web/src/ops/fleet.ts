@@ -1,0 +1,226 @@
+// What the broker says of all cabinets, as tiles sorted by trouble. Pure: time is handed in; nothing here knows of a
+// page or a connection. The contract's topics: protocol/README.md.
+
+export interface Alarm { kind: string; which: string; since: number; meaning: string; action: string }
+// never: it should be there and never said a word; silent: it says that it is online, and is not heard.
+export type State = "never" | "offline" | "silent" | "alarm" | "ok";
+export interface Tile {
+  id: string; name: string; place: string; state: State; rank: number; since: number; alarms: Alarm[];
+  total: number; vacant: number; version: string; heard: number;
+}
+export interface Door { number: number; size: string; use: string; door: string; lock: string; deposit: string | null; since: string }
+export interface Lock { compartment: number; lock: string; worn: boolean; cycles: number; retries: number; jams: number; usual_ms: number; recent_ms: number; wear: number }
+export interface Metrics {
+  at?: string; every_ms?: number; uptime_ms?: number; unpublished?: number; locks?: Lock[];
+  store?: { commits?: number; commits_us?: number; slowest_commit_us?: number; medium?: { free_mb?: number; life_used_percent?: number; errors?: number } };
+  bus?: Record<string, { requests: number; failures: number; pulses: number }>;
+  broker?: { published?: number; connections?: number };
+}
+export interface Happening { key: string; cabinet: string; type: string; time: number; door: number; data: Record<string, unknown> }
+// Of a cabinet's figures, what shows which one wants a look first.
+export interface Health { id: string; name: string; wear: number; door: number; slowest_ms: number; free_mb: number; life_percent: number; waiting: number; failures_percent: number; version: string; uptime_ms: number }
+
+interface Known {
+  name: string; place: string; total: number; vacant: number; told: boolean;
+  online: boolean | null; since: number; left: number; version: string; heard: number; every: number;
+  alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>; metrics: Metrics | null;
+}
+
+// The lower, the sooner somebody should look.
+const ranks: Record<string, number> = {
+  forced: 0, tamper: 0, storage: 2, ledger: 2, board_lost: 2, mains: 2, guessing: 2, jammed: 3, suspected: 3, lockout: 3,
+  clock_untrusted: 4, held_open: 4, overdue: 5, worn: 6,
+};
+export const rankOf = (kind: string) => ranks[kind] ?? 3;
+export const quiet = 9;
+const absent = 1;
+
+const root = "locker/v1/";
+const fleetTopic = "locker/fleet";
+const rhythm = 60_000;
+// Two of its messages may be lost before a cabinet counts as silent.
+const patience = 2.5;
+const slack = 10_000;
+
+const text = (v: unknown) => (typeof v === "string" ? v : "");
+const moment = (v: unknown) => (typeof v === "string" ? Date.parse(v) || 0 : 0);
+const record = (v: unknown): Record<string, unknown> => (v !== null && typeof v === "object" && !Array.isArray(v) ? v as Record<string, unknown> : {});
+
+function parsed(payload: string): Record<string, unknown> | null {
+  try {
+    const v: unknown = JSON.parse(payload);
+    return v !== null && typeof v === "object" && !Array.isArray(v) ? v as Record<string, unknown> : null;
+  } catch { return null; }
+}
+
+export class Fleet {
+  private cabinets = new Map<string, Known>();
+  private expected = new Map<string, { name: string; place: string }>();
+  private dirty = new Set<string>();
+  private shown = new Map<string, string>();
+
+  // `began`: when we came; nobody is silent before it was listened to for long enough.
+  constructor(private readonly began: number) {}
+
+  expect(list: { id?: unknown; name?: unknown; place?: unknown }[]) {
+    const before = [...this.expected.keys()];
+    this.expected = new Map(list.filter((c) => text(c.id)).map((c) => [text(c.id), { name: text(c.name), place: text(c.place) }]));
+    for (const id of [...before, ...this.expected.keys()]) this.dirty.add(id);
+  }
+
+  // A message; an event is given back, to be shown as one. `live`: it was said just now, not kept.
+  take(topic: string, payload: string, live: boolean, now: number): Happening | null {
+    if (topic === fleetTopic) {
+      const list = parsed(payload)?.["cabinets"];
+      this.expect(Array.isArray(list) ? list.map(record) : []);
+      return null;
+    }
+    if (!topic.startsWith(root)) return null;
+    const [id = "", what = "", kind = "", which = ""] = topic.slice(root.length).split("/");
+    const m = parsed(payload);
+    if (what === "event") return m && this.happened(id, m, now);
+    if (payload === "" && !this.cabinets.has(id)) return null;
+    const c = this.known(id);
+    if (live) c.heard = now;
+    this.dirty.add(id);
+    if (what === "status") this.status(id, c, m, live ? now : 0);
+    else if (what === "cabinet") this.facts(id, c, m);
+    else if (what === "alarm") {
+      const key = which ? `${kind}/${which}` : kind;
+      if (m) c.alarms.set(key, { kind, which, since: moment(m["since"]), meaning: text(m["meaning"]), action: text(m["action"]) });
+      else c.alarms.delete(key);
+    } else if (what === "compartment") {
+      if (m) c.doors.set(Number(kind), m); else c.doors.delete(Number(kind));
+    } else if (what === "metrics") {
+      c.metrics = m as Metrics | null;
+      c.every = typeof m?.["every_ms"] === "number" ? m["every_ms"] : rhythm;
+      if (!live) c.heard = Math.max(c.heard, Math.min(now, moment(m?.["at"])));
+    }
+    return null;
+  }
+
+  private known(id: string): Known {
+    let c = this.cabinets.get(id);
+    if (!c) {
+      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: null };
+      this.cabinets.set(id, c);
+    }
+    return c;
+  }
+
+  private happened(id: string, m: Record<string, unknown>, now: number): Happening {
+    const c = this.cabinets.get(id);
+    if (c) c.heard = now;
+    const data = record(m["data"]);
+    return { key: `${id}/${text(m["sequence"])}`, cabinet: id, type: text(m["type"]).replace(/^locker\./, ""), time: moment(m["time"]),
+      door: typeof data["compartment"] === "number" ? data["compartment"] : 0, data };
+  }
+
+  // `now`: 0 when it is kept, so that nobody knows since when.
+  private status(id: string, c: Known, m: Record<string, unknown> | null, now: number) {
+    if (!m) { this.forget(id); return; }
+    c.online = m["online"] === true;
+    c.left = c.online ? 0 : now;
+    if (c.online) {
+      c.since = moment(m["since"]);
+      c.version = text(m["version"]);
+    }
+  }
+
+  private facts(id: string, c: Known, m: Record<string, unknown> | null) {
+    if (!m) { this.forget(id); return; }
+    c.told = true;
+    c.name = text(m["name"]);
+    c.place = text(m["place"]);
+    const list = Array.isArray(m["compartments"]) ? m["compartments"].map(record) : [];
+    c.total = list.length;
+    c.sizes = new Map(list.map((d) => [Number(d["number"]), text(d["size"])]));
+    c.vacant = Object.values(record(m["vacancies"])).reduce((sum: number, n) => sum + (typeof n === "number" ? n : 0), 0);
+  }
+
+  // It was taken off the broker.
+  private forget(id: string) {
+    this.cabinets.delete(id);
+    this.dirty.add(id);
+  }
+
+  private state(c: Known | undefined, now: number): State {
+    if (!c || (c.online === null && !c.told)) return "never";
+    if (!c.online) return "offline";
+    if (now - Math.max(this.began, c.heard) > c.every * patience + slack && now - this.began > c.every * patience) return "silent";
+    return c.alarms.size > 0 ? "alarm" : "ok";
+  }
+
+  private tile(id: string, now: number): Tile | null {
+    const c = this.cabinets.get(id);
+    const wanted = this.expected.get(id);
+    if (!c && !wanted) return null;
+    const state = this.state(c, now);
+    const alarms = c ? [...c.alarms.values()].sort((a, b) => rankOf(a.kind) - rankOf(b.kind) || a.since - b.since) : [];
+    const worst = alarms[0];
+    const gone = state === "never" || state === "offline" || state === "silent";
+    const rank = Math.min(gone ? absent : quiet, worst ? rankOf(worst.kind) : quiet);
+    const since = gone && rank === absent ? c?.left || c?.heard || 0 : worst ? worst.since : c?.since ?? 0;
+    return { id, name: c?.name || wanted?.name || id, place: c?.place || wanted?.place || "", state, rank, since, alarms,
+      total: c?.total ?? 0, vacant: c?.vacant ?? 0, version: c?.version ?? "", heard: c?.heard ?? 0 };
+  }
+
+  // Cabinets that nothing is heard of change by that alone.
+  look() { for (const id of this.cabinets.keys()) this.dirty.add(id); }
+
+  // What has changed since the last call; null: it is gone.
+  changes(now: number): { tiles: Tile[]; gone: string[] } {
+    const tiles: Tile[] = [];
+    const gone: string[] = [];
+    for (const id of this.dirty) {
+      const tile = this.tile(id, now);
+      const before = this.shown.get(id);
+      if (!tile) {
+        if (before !== undefined) { this.shown.delete(id); gone.push(id); }
+        continue;
+      }
+      // When it was last heard changes all the time, and is shown only once that is long ago.
+      const seen = JSON.stringify({ ...tile, heard: tile.state === "ok" || tile.state === "alarm" ? 0 : tile.heard });
+      if (seen === before) continue;
+      this.shown.set(id, seen);
+      tiles.push(tile);
+    }
+    this.dirty.clear();
+    return { tiles, gone };
+  }
+
+  cabinet(id: string): { doors: Door[]; metrics: Metrics | null } {
+    const c = this.cabinets.get(id);
+    const doors = c ? [...c.sizes].map(([number, size]) => {
+      const d = c.doors.get(number) ?? {};
+      return { number, size, use: text(d["use"]) || "unknown", door: text(d["door"]) || "unknown", lock: text(d["lock"]) || "ok", deposit: text(d["deposit"]) || null, since: text(d["since"]) };
+    }) : [];
+    return { doors, metrics: c?.metrics ?? null };
+  }
+
+  sums(): { occupied: number; total: number; online: number; cabinets: number } {
+    const out = { occupied: 0, total: 0, online: 0, cabinets: 0 };
+    for (const c of this.cabinets.values()) {
+      out.cabinets += 1;
+      out.total += c.total;
+      out.occupied += c.total - c.vacant;
+      out.online += c.online ? 1 : 0;
+    }
+    return out;
+  }
+
+  health(): Health[] {
+    const out: Health[] = [];
+    for (const [id, c] of this.cabinets) {
+      const m = c.metrics;
+      if (!m) continue;
+      const worst = (m.locks ?? []).reduce((a, b) => (b.wear > a.wear ? b : a), { wear: 0, compartment: 0 } as Lock);
+      const buses = Object.values(m.bus ?? {});
+      const asked = buses.reduce((n, b) => n + b.requests, 0);
+      out.push({ id, name: c.name || id, wear: worst.wear, door: worst.compartment, slowest_ms: (m.store?.slowest_commit_us ?? 0) / 1000,
+        free_mb: m.store?.medium?.free_mb ?? -1, life_percent: m.store?.medium?.life_used_percent ?? -1, waiting: m.unpublished ?? 0,
+        failures_percent: asked > 0 ? 100 * buses.reduce((n, b) => n + b.failures, 0) / asked : 0, version: c.version, uptime_ms: m.uptime_ms ?? 0 });
+    }
+    return out;
+  }
+}

@@ -1,0 +1,102 @@
+// Alarms with what to do, the stream of events, and whose figures want a look.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { alarms } from "../staff_words";
+import { Heading, useWords } from "../ui";
+import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
+import { to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
+import { eventWords, opsWords } from "./words";
+
+const listed = 200;
+
+export function AlarmItem({ alarm, at }: { alarm: Alarm; at?: Tile }) {
+  const t = useWords();
+  const age = useAge();
+  const now = useNow();
+  const title = useAlarmTitle();
+  const known = alarms[alarm.kind];
+  return (
+    <li class={`card alarm rank${Math.min(6, rankOf(alarm.kind))}`}>
+      <h3>{at && <><a href={to(`c/${at.id}`)}>{at.name}</a> · </>}{title(alarm)}</h3>
+      <p class="hint">{alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) })}{at?.place ? ` · ${at.place}` : ""}</p>
+      <p>{alarm.meaning}</p>
+      <p><strong>{t(opsWords.whatToDo)}</strong> {known ? t(known.action) : alarm.action}</p>
+    </li>
+  );
+}
+
+export function AlarmsView({ sorted }: { sorted: Tile[] }) {
+  const t = useWords();
+  const all = useMemo(() => sorted.flatMap((at) => at.alarms.map((alarm) => ({ at, alarm }))).sort((a, b) => rankOf(a.alarm.kind) - rankOf(b.alarm.kind) || a.alarm.since - b.alarm.since), [sorted]);
+  return (
+    <>
+      <Heading>{t(opsWords.alarms)}</Heading>
+      {all.length === 0 && <p role="status">{t(opsWords.noAlarms)}</p>}
+      <ul class="list cards">{all.slice(0, listed).map(({ at, alarm }) => <AlarmItem key={`${at.id}/${alarm.kind}/${alarm.which}`} at={at} alarm={alarm} />)}</ul>
+      {all.length > listed && <p class="hint">{t(opsWords.more, { n: all.length - listed })}</p>}
+    </>
+  );
+}
+
+function said(data: Record<string, unknown>): string {
+  return ["by", "kind", "reason", "via", "board", "input", "state", "deposit"].filter((k) => typeof data[k] === "string" && data[k] !== "").map((k) => `${k} ${String(data[k])}`).join(" · ");
+}
+
+export function EventRows({ list, names }: { list: Happening[]; names: (id: string) => string }) {
+  const t = useWords();
+  const clock = useClock();
+  return (
+    <ol class="stream">{list.map((e) => {
+      const word = eventWords[e.type];
+      return <li key={e.key}><time>{clock(e.time)}</time> <a href={to(`c/${e.cabinet}`)}>{names(e.cabinet)}</a> <strong>{word ? t(word) : e.type}</strong>{e.door > 0 && ` · ${t("doorN", { n: e.door })}`} <span class="hint">{said(e.data)}</span></li>;
+    })}</ol>
+  );
+}
+
+export function EventsView({ events, names }: { events: Happening[]; names: (id: string) => string }) {
+  const t = useWords();
+  const [kind, setKind] = useState("");
+  const [find, setFind] = useState("");
+  const [held, setHeld] = useState<Happening[] | null>(null);
+  const kinds = useMemo(() => [...new Set(Object.keys(eventWords).map((k) => k.split(".")[0] ?? ""))], []);
+  const wish = find.trim().toLowerCase();
+  const list = (held ?? events).filter((e) => (kind === "" || e.type.startsWith(`${kind}.`)) && (wish === "" || `${names(e.cabinet)} ${e.cabinet} ${e.type} ${said(e.data)}`.toLowerCase().includes(wish)));
+  return (
+    <>
+      <Heading>{t(opsWords.events)}</Heading>
+      <div class="tools">
+        <select aria-label={t(opsWords.kind)} value={kind} onChange={(e) => setKind((e.target as HTMLSelectElement).value)}>
+          <option value="">{t(opsWords.everything)}</option>{kinds.map((k) => <option key={k} value={k}>{k}</option>)}
+        </select>
+        <input type="search" value={find} aria-label={t(opsWords.find)} placeholder={t(opsWords.find)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
+        <button type="button" class="plain" onClick={() => setHeld(held ? null : events)}>{t(held ? opsWords.goOn : opsWords.pause)}</button>
+      </div>
+      {list.length === 0 && <p role="status">{t(opsWords.noEvents)}</p>}
+      <EventRows list={list.slice(0, listed)} names={names} />
+    </>
+  );
+}
+
+// How soon this one should be looked at: worn locks, slow cards, full disks, bad lines, in one number.
+function badness(h: Health): number {
+  return h.wear / 100 + h.slowest_ms / 1000 + (h.free_mb >= 0 && h.free_mb < 64 ? 2 : 0) + Math.max(0, h.life_percent) / 100 + h.failures_percent / 5 + Math.min(2, h.waiting / 100);
+}
+
+export function HealthView({ list, ask }: { list: Health[] | null; ask: () => void }) {
+  const t = useWords();
+  const age = useAge();
+  useEffect(() => { ask(); const timer = setInterval(ask, 10_000); return () => clearInterval(timer); }, []);
+  const worst = useMemo(() => [...(list ?? [])].sort((a, b) => badness(b) - badness(a)).slice(0, 50), [list]);
+  return (
+    <>
+      <Heading>{t(opsWords.health)}</Heading>
+      <p class="hint">{t(opsWords.healthHint)}</p>
+      <div class="scroll" role="region" aria-label={t(opsWords.health)} tabIndex={0}><table>
+        <thead><tr>{[opsWords.cabinet, opsWords.wear, opsWords.slowest, opsWords.failures, opsWords.waiting, opsWords.free, opsWords.life, opsWords.uptime, opsWords.version].map((word) => <th key={word.en} scope="col">{t(word)}</th>)}</tr></thead>
+        <tbody>{worst.map((h) => <tr key={h.id}>
+          <th scope="row"><a href={to(`c/${h.id}`)}>{h.name}</a></th><td>{h.wear > 0 ? `${h.wear} % · ${t("doorN", { n: h.door })}` : "—"}</td><td>{h.slowest_ms.toFixed(1)} ms</td>
+          <td>{h.failures_percent.toFixed(2)} %</td><td>{h.waiting}</td><td>{h.free_mb >= 0 ? `${h.free_mb} MiB` : "—"}</td><td>{h.life_percent >= 0 ? `${h.life_percent} %` : "—"}</td><td>{age(h.uptime_ms)}</td><td>{h.version}</td>
+        </tr>)}</tbody>
+      </table></div>
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+// Doors opened from afar: the portal signs for two persons, each by their own session. The broker's account opens nothing.
+import { useEffect, useState } from "preact/hooks";
+import { get, live, post, trust } from "../api";
+import type { RemoteOpening } from "../remote";
+import { Field, Trouble, useDeed, useWords } from "../ui";
+import { opsWords } from "./words";
+
+interface Me { signed_in: boolean; csrf?: string; role?: string }
+
+export function useStaff(portal: boolean): Me | null {
+  const [me, setMe] = useState<Me | null>(null);
+  useEffect(() => {
+    if (!portal) return undefined;
+    const look = () => get<Me>("/api/staff/me", true).then((now) => { if (now.csrf) trust(now.csrf); setMe(now); }, () => setMe({ signed_in: false }));
+    void look();
+    addEventListener("focus", look);
+    return () => removeEventListener("focus", look);
+  }, [portal]);
+  return me;
+}
+
+export function useOpenings(signedIn: boolean): [RemoteOpening[], () => void] {
+  const [list, setList] = useState<RemoteOpening[]>([]);
+  const load = (background: boolean) => get<{ openings: RemoteOpening[] }>("/api/ops/openings", background).then((r) => setList(r.openings), () => undefined);
+  useEffect(() => (signedIn ? live("/api/work/live", load) : undefined), [signedIn]);
+  return [list, () => void load(false)];
+}
+
+export function Remote({ cabinet, portal }: { cabinet: string; portal: boolean }) {
+  const t = useWords();
+  const me = useStaff(portal);
+  const [list, look] = useOpenings(me?.signed_in === true);
+  const [door, setDoor] = useState("");
+  const [reason, setReason] = useState("");
+  const deed = useDeed();
+  const mine = list.filter((o) => o.cabinet === cabinet && o.mine && o.state === "asked");
+  if (!portal) return <section class="card"><h2>{t(opsWords.remote)}</h2><p>{t(opsWords.remoteElsewhere)}</p></section>;
+  if (!me) return null;
+  return (
+    <section class="card">
+      <h2>{t(opsWords.remote)}</h2>
+      {!me.signed_in ? <p>{t(opsWords.remoteSignIn)} <a href="/work">{t("signIn")}</a></p> : me.role !== "admin" ? <p>{t(opsWords.remoteAdmin)}</p> : (
+        <form onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { await post("/api/ops/openings", { cabinet, door: Number(door), reason }); setReason(""); look(); }); }}>
+          <p class="hint">{t(opsWords.remoteHint)}</p>
+          <Field label={t(opsWords.doorNumber)} value={door} onValue={setDoor} inputMode="numeric" maxLength={3} />
+          <Field label={t(opsWords.reason)} value={reason} onValue={setReason} maxLength={60} />
+          <button disabled={deed.busy || !/^\d{1,3}$/.test(door) || reason.trim() === ""}>{t(opsWords.ask)}</button>
+        </form>)}
+      {mine.map((o) => <p class="notice" key={o.id} role="status">{t(opsWords.waitsForSecond, { door: o.door })} <button type="button" class="plain" disabled={deed.busy} onClick={() => void deed.run(async () => { await post(`/api/ops/openings/${o.id}/withdraw`); look(); })}>{t(opsWords.withdraw)}</button></p>)}
+      <Trouble what={deed.trouble} />
+      {list.filter((o) => o.cabinet === cabinet && o.state !== "asked").slice(0, 3).map((o) => <p class="hint" key={o.id}>{t("doorN", { n: o.door })} · {o.reason} · {o.asked_by} + {o.approved_by || "—"} · {o.outcome || o.state}</p>)}
+    </section>
+  );
+}
+

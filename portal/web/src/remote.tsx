@@ -1,0 +1,32 @@
+// What waits for a second person: the worklist and the dashboard both show it.
+import { post, type Words } from "./api";
+import { opsWords } from "./ops/words";
+import { Trouble, useDeed, useForAWhile, useWords } from "./ui";
+import type { Word } from "./words";
+
+export interface RemoteOpening { id: string; cabinet: string; door: number; reason: string; asked_by: string; approved_by: string; state: string; outcome: string; mine: boolean; at: string }
+
+// A deed that is not to be undone, or opens a door in a street while its worker sits in the office: it asks once more.
+export function Twice({ label, sure, plain, disabled, then }: { label: Word | Words; sure: Words; plain?: boolean; disabled: boolean; then: () => void }) {
+  const t = useWords();
+  const [asked, ask] = useForAWhile<{ seconds: number }>();
+  return <button type="button" class={plain ? "plain" : ""} disabled={disabled} onClick={() => { if (asked) { ask(null); then(); } else ask({ seconds: 10 }); }}>{t(asked ? sure : label)}</button>;
+}
+
+export function Approvals({ list, names, changed }: { list: RemoteOpening[]; names: (id: string) => string; changed: () => void }) {
+  const t = useWords();
+  const deed = useDeed();
+  const wait = list.filter((o) => o.state === "asked" && !o.mine);
+  const say = (o: RemoteOpening, what: string) => deed.run(async () => { try { await post(`/api/ops/openings/${o.id}/${what}`); } finally { changed(); } });
+  if (wait.length === 0 && !deed.trouble) return null;
+  return (
+    <section class="card"><h2>{t(opsWords.pending)}</h2>
+      <ul class="list">{wait.map((o) => <li key={o.id}>
+        <p>{t(opsWords.pendingOne, { place: names(o.cabinet), door: o.door, who: o.asked_by, reason: o.reason })}</p>
+        <Twice label={opsWords.approve} sure={opsWords.approveSure} disabled={deed.busy} then={() => void say(o, "approve")} />
+        <button type="button" class="plain" disabled={deed.busy} onClick={() => void say(o, "withdraw")}>{t(opsWords.refuse)}</button>
+      </li>)}</ul>
+      <Trouble what={deed.trouble} />
+    </section>
+  );
+}

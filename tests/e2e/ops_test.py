@@ -1,0 +1,131 @@
+"""Whoever looks after the fleet: doors opened from afar, statistics, metrics, and the list of cabinets that there should be."""
+import csv
+import io
+import json
+import re
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from cabinet_kit import ROOT, wait_for
+from portal_kit import Refused, poll
+from portal_test import PHONE, put_in, until, use_door
+
+
+@pytest.fixture
+def office(stand, portal):
+    s = stand()
+    return s, portal(s)
+
+
+def refused(ask, *args, **more):
+    with pytest.raises(Refused) as e:
+        ask(*args, **more)
+    return e.value.code
+
+
+def test_a_door_from_afar_is_opened_by_two_persons(office):
+    s, p = office
+    admin, second = p.worker("9000"), p.worker("4711")
+    wish = {"cabinet": s.cabinet, "door": 5, "reason": "钥匙掉在柜里"}
+    assert refused(second.ask, "/api/ops/openings", wish) == "not_permitted"
+    assert refused(admin.ask, "/api/ops/openings", {**wish, "reason": ""}) == "malformed"
+    asked = admin.ask("/api/ops/openings", wish)
+    assert refused(admin.ask, f"/api/ops/openings/{asked['id']}/approve", {}) == "not_permitted"
+    assert s.pulses() == [0, 0]
+    waiting = second.ask("/api/ops/openings")["openings"]
+    assert [(o["door"], o["state"], o["mine"]) for o in waiting] == [(5, "asked", False)]
+    done = second.ask(f"/api/ops/openings/{asked['id']}/approve", {})
+    assert done["outcome"] == "opened" and s.door(5)["open"]
+    authorised = s.mqtt.event("opening.authorised", compartment=5)
+    assert authorised["data"]["by"].startswith("grant:") and authorised["data"]["second"].startswith("grant:")
+    assert "钥匙掉在柜里" in json.dumps(authorised, ensure_ascii=False)
+    assert refused(second.ask, f"/api/ops/openings/{asked['id']}/approve", {}) == "wrong_state"
+    s.push(5)
+    other = admin.ask("/api/ops/openings", {**wish, "door": 6})
+    assert second.ask(f"/api/ops/openings/{other['id']}/withdraw", {})["state"] == "withdrawn"
+    s.daemon.end()
+    p.wait_online(False)
+    third = admin.ask("/api/ops/openings", wish)
+    assert refused(second.ask, f"/api/ops/openings/{third['id']}/approve", {}) == "cabinet_offline"
+    assert second.ask("/api/ops/openings")["openings"][0]["outcome"] == "cabinet_offline"
+    said = [a["what"] for a in admin.ask("/api/admin/audit")["audit"]]
+    assert "remote opening approved" in said and "remote opening asked for: 钥匙掉在柜里" in said
+
+
+def test_statistics_count_what_happened_and_name_nobody(office):
+    s, p = office
+    resident, worker, admin = p.resident(PHONE), p.worker(), p.worker("9000")
+    case, door = put_in(p, resident)
+    resident.ask(f"/api/cases/{case}/confirm", {})
+    until(worker, case, "submitted", "work")
+    worker.ask(f"/api/work/{case}/open", {})
+    use_door(s, door)
+    until(worker, case, "with_staff", "work")
+    row = poll(lambda: next(iter(admin.ask("/api/statistics?by=service")["rows"]), None), what="statistics")
+    assert row["key"] == "residence-certificate" and row["title"] == "居住证明"
+    assert (row["papers_in"], row["papers_taken"], row["collected"], row["openings"], row["jams"]) == (1, 1, 0, 2, 0)
+    assert row["papers_taken_wait"]["half_within_s"] == 900
+    assert admin.ask("/api/statistics?by=cabinet")["rows"][0]["title"] == "景慧小区 3 号柜"
+    status, head, text = admin.send("/api/statistics.csv?by=day")
+    rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+    assert status == 200 and head["Content-Type"].startswith("text/csv") and rows[0]["papers_in"] == "1"
+    assert case not in text.decode() and PHONE[-4:] not in text.decode()
+    for query in ("from=2026-13-01", "from=2026-02-01&to=2026-01-01", "by=person", "from=1970-01-01"):
+        assert refused(admin.ask, f"/api/statistics?{query}") == "malformed", query
+    # Programs come with a token; it reads figures and nothing else.
+    with_token = {"Authorization": f"Bearer {p.figures_token}"}
+    fresh = type(admin)(p.origin)
+    assert fresh.ask("/api/statistics?by=day", headers=with_token)["rows"]
+    assert refused(fresh.ask, "/api/statistics", headers={"Authorization": "Bearer wrong"}) == "not_signed_in"
+    assert refused(fresh.ask, "/api/statistics") == "not_signed_in"
+    assert refused(fresh.ask, "/api/admin/cabinets", headers=with_token) == "not_signed_in"
+    assert refused(worker.ask, "/api/statistics") == "not_permitted"
+
+
+def test_metrics_are_openmetrics_and_what_docs_ask_for_is_there(office):
+    s, p = office
+    s.put_in("papers")
+    s.ask_sim(do="pull", door=7)
+    s.mqtt.event("door.forced", compartment=7)
+    browser = p.worker("9000")
+
+    def scrape():
+        status, head, text = browser.send("/metrics", headers={"Authorization": f"Bearer {p.figures_token}"})
+        assert status == 200 and head["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+        families = {f.name: f for f in text_string_to_metric_families(text.decode())}
+        return families if families["locker_bus_requests"].samples and families["locker_alarms"].samples else None
+
+    families = poll(scrape, what="metrics of the cabinet")
+    value = lambda name, **labels: next(x.value for x in families[name].samples if labels.items() <= x.labels.items())
+    assert value("locker_cabinet_online", cabinet=s.cabinet) == 1
+    assert value("locker_alarms", kind="forced") == 1
+    assert value("locker_compartments", use="occupied") == 1
+    assert value("locker_bus_pulses", bus="line1") >= 0
+    known = {x.name for f in families.values() for x in f.samples} | {f"{f.name}_total" if f.type == "counter" else f.name for f in families.values()}
+    folder = ROOT / "docs" / "monitoring"
+    for name in ("grafana.json", "alerts.yml"):
+        asked = set(re.findall(r"\blocker_[a-z_]+", (folder / name).read_text()))
+        assert asked and asked <= known, (name, asked - known)
+    assert browser.send("/metrics", headers={"Authorization": "Bearer wrong"})[0] == 401
+
+
+def test_the_fleet_is_told_and_a_cabinet_that_is_removed_is_not(stand, portal):
+    s = stand(start=False)
+    s.start_broker()
+    s.start_sim()
+    s.mqtt = s.listener()
+    s.start_daemon()
+    told = []
+    s.mqtt.client.message_callback_add("locker/fleet", lambda _c, _u, m: told.append(json.loads(m.payload)))
+    s.mqtt.client.subscribe("locker/fleet", 1)
+    p = portal(s)
+    ids = lambda: [c["id"] for c in told[-1]["cabinets"]] if told else None
+    wait_for(lambda: ids() == [s.cabinet], what="the fleet")
+    admin = p.worker("9000")
+    admin.ask("/api/admin/cabinets", {"id": "never-1", "name": "从未上线", "place": "南门", "help": ""})
+    wait_for(lambda: ids() == [s.cabinet, "never-1"], what="the new one")
+    admin.ask("/api/admin/cabinets/never-1/remove", {})
+    wait_for(lambda: ids() == [s.cabinet], what="it gone")
+    assert refused(admin.ask, "/api/admin/cabinets", {"id": "never-1", "name": "又一个", "place": "", "help": ""}) == "taken"
+    assert s.mqtt.state("status")["online"]

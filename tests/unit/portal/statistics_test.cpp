@@ -1,0 +1,154 @@
+// What the city counts, and doors opened from afar.
+#include <doctest/doctest.h>
+
+#include "portal/server/domain/remote.hpp"
+#include "portal/server/domain/statistics.hpp"
+#include "tests/unit/portal/bench.hpp"
+
+using namespace portal_bench;
+
+namespace {
+
+struct counting : bench {
+    std::int64_t at = 1'800'000'000'000;  // 2027-01-15T08:00Z, by the cabinet's clock
+    taken_in happens(const std::string& type, object data) {
+        return take({"c1", ++sequence, type, std::move(data), "", at});
+    }
+    void pass(std::int64_t ms) {
+        at += ms;
+        now += ms;
+    }
+    // The first row's sums of a measure, grouped as wished over all of time.
+    [[nodiscard]] waits sum(measure m, statistics_wish wish = {0, INT64_MAX / 2, "", "", grouping::cabinet}) {
+        const auto rows = statistics(desk, wish);
+        return rows.empty() ? waits{} : rows.front().of.at(static_cast<std::size_t>(m));
+    }
+};
+
+const staff_account asker{"9000", "李主任", "admin", {"*"}, true};
+const staff_account second_one{"4711", "王网格", "worker", {"*"}, true};
+
+}  // namespace
+
+TEST_CASE("statistics: a case is counted once at each step, with how long the papers waited by the cabinet's clock") {
+    counting b;
+    auto c = b.a_case("p1");
+    const auto in = plan_door(b.desk, c, {"S", false, false, "p1"})->deposit.id;
+    const object intake{{"deposit", in}, {"case", c.id}, {"kind", "intake"}, {"compartment", 3}};
+    b.happens("deposit.reserved", intake);
+    b.happens("opening.opened", intake);
+    b.happens("deposit.deposited", intake);
+    b.pass(10 * minute);
+    b.happens("deposit.deposited", intake);  // opened again: something was forgotten
+    b.happens("deposit.confirmed", intake);
+    b.pass(20 * minute);
+    b.happens("deposit.retrieved", intake);
+    c = b.reload(c);
+    const auto back = plan_door(b.desk, c, {"S", false, true, "g-4711"})->deposit.id;
+    const object returned{{"deposit", back}, {"case", c.id}, {"kind", "return"}, {"compartment", 5}};
+    b.pass(30 * hour);
+    b.happens("deposit.reserved", returned);
+    b.happens("deposit.deposited", returned);
+    b.happens("deposit.confirmed", returned);
+    b.pass(8 * day);
+    b.happens("deposit.overdue", returned);
+    b.happens("opening.jammed", returned);
+    b.pass(20 * day);
+    b.happens("deposit.retrieved", returned);
+    CHECK(b.sum(measure::papers_in).n == 1);
+    const auto taken = b.sum(measure::papers_taken);
+    CHECK(taken.n == 1);
+    CHECK(taken.total_s == 30 * 60);
+    CHECK(taken.within_s(0.5) == 3600);
+    CHECK(b.sum(measure::returned).total_s == 30 * 3600);
+    const auto collected = b.sum(measure::collected);
+    CHECK(collected.total_s == 28 * 86'400);
+    CHECK(collected.within_s(0.9) == INT64_MAX);
+    CHECK(b.sum(measure::overdue).n == 1);
+    CHECK(b.sum(measure::jams).n == 1);
+    CHECK(b.sum(measure::openings).n == 1);
+    CHECK(b.sum(measure::taken_back).n == 0);
+}
+
+TEST_CASE(
+    "statistics: replayed events are counted once, those of a wrong clock when they came, nothing of a person stays") {
+    counting b;
+    auto c = b.a_case("p1");
+    const auto in = plan_door(b.desk, c, {"S", false, false, "p1"})->deposit.id;
+    const object intake{{"deposit", in}, {"case", c.id}, {"kind", "intake"}, {"compartment", 3}};
+    b.happens("deposit.deposited", intake);
+    CHECK(b.take({"c1", 1, "deposit.deposited", intake, "", b.at}) == taken_in::before);
+    CHECK(b.sum(measure::papers_in).n == 1);
+    b.at = 0;  // 1970
+    b.happens("opening.opened", {{"compartment", 3}});
+    b.at = b.now + 400 * day;
+    b.happens("opening.opened", {{"compartment", 3}});
+    const auto days = statistics(b.desk, {b.now - day, b.now + day, "", "", grouping::each_day});
+    REQUIRE(days.size() == 1);
+    CHECK(days.front().key == "2027-01-15");
+    CHECK(days.front().of.at(static_cast<std::size_t>(measure::openings)).n == 2);
+    CHECK(b.count("SELECT COUNT(*) FROM statistics WHERE service NOT IN ('', 's1') OR cabinet <> 'c1'") == 0);
+    b.now += 4000 * day;  // the case is purged, its sums are not
+    b.db.sql() << "UPDATE cases SET state = 'done'";
+    (void)purge(b.desk);
+    CHECK(b.count("SELECT COUNT(*) FROM cases") == 0);
+    CHECK(b.sum(measure::papers_in).n == 1);
+}
+
+TEST_CASE("statistics: by hour and day of the office's own time, by service, for one cabinet alone") {
+    counting b;
+    (void)add_cabinet(b.desk, {"c2", "南门", "", "", 0}, b.cabinet_key);
+    b.desk.by.utc_offset_ms = 8 * hour;
+    b.at = 1'800'000'000'000 + 9 * hour;  // 17:00 UTC is 01:00 of the next day
+    b.now = b.at;
+    b.happens("opening.opened", {{"compartment", 3}});
+    (void)b.take({"c2", 1, "opening.jammed", {{"compartment", 1}}, "", b.at});
+    const auto all = [&](grouping by, const std::string& cabinet = "") {
+        return statistics(b.desk, {b.now - day, b.now + day, cabinet, "", by});
+    };
+    CHECK(all(grouping::each_day).front().key == "2027-01-16");
+    CHECK(all(grouping::each_hour).front().key == "2027-01-16T01");
+    CHECK(all(grouping::hour_of_day).front().key == "01");
+    CHECK(all(grouping::cabinet).size() == 2);
+    CHECK(all(grouping::cabinet, "c2").front().of.at(static_cast<std::size_t>(measure::jams)).n == 1);
+    CHECK(all(grouping::service).front().key.empty());
+    CHECK(statistics(b.desk, {b.now + day, b.now + 2 * day, "", "", grouping::each_day}).empty());
+}
+
+TEST_CASE("a door opened from afar: with a reason, by two persons, once, within ten minutes") {
+    bench b;
+    CHECK(ask_remote(b.desk, asker, "c1", 0, "why").error().code == "malformed");
+    CHECK(ask_remote(b.desk, asker, "c1", 3, "").error().code == "malformed");
+    CHECK(ask_remote(b.desk, asker, "c9", 3, "why").error().code == "unknown_cabinet");
+    CHECK(ask_remote(b.desk, {"9001", "", "admin", {"c2"}, true}, "c1", 3, "why").error().code == "unknown_cabinet");
+    const auto asked = ask_remote(b.desk, asker, "c1", 3, "resident locked out");
+    REQUIRE(asked.has_value());
+    CHECK(approve_remote(b.desk, asker, asked->id).error().code == "not_permitted");
+    CHECK(approve_remote(b.desk, {"4712", "", "worker", {"c2"}, true}, asked->id).error().code == "unknown");
+    CHECK(approve_remote(b.desk, second_one, asked->id)->state == remote_state::approved);
+    CHECK(approve_remote(b.desk, second_one, asked->id).error().code == "wrong_state");
+    CHECK(withdraw_remote(b.desk, asker, asked->id).error().code == "wrong_state");
+    settle_remote(b.desk, asked->id, "opened");
+    CHECK(remote_openings(b.desk, asker, 10).front().outcome == "opened");
+    const auto late = ask_remote(b.desk, asker, "c1", 4, "again");
+    b.now += remote_waits_ms + 1;
+    CHECK(approve_remote(b.desk, second_one, late->id).error().code == "wrong_state");
+    CHECK(remote_openings(b.desk, second_one, 10).front().state == remote_state::expired);
+    CHECK(b.count("SELECT COUNT(*) FROM audit WHERE what LIKE 'remote opening%'") == 3);
+    b.now += 5000 * day;
+    (void)purge(b.desk);
+    CHECK(b.count("SELECT COUNT(*) FROM remote_openings") == 0);
+}
+
+TEST_CASE("a cabinet that is removed: not while cases are on their way, and its id is not given again") {
+    bench b;
+    auto c = b.a_case("p1");
+    CHECK(remove_cabinet(b.desk, "c1").error().code == "wrong_state");
+    CHECK(cancel_case(b.desk, c, "p1").has_value());
+    CHECK(remove_cabinet(b.desk, "c9").error().code == "unknown_cabinet");
+    REQUIRE(remove_cabinet(b.desk, "c1").has_value());
+    CHECK(all_cabinets(b.desk).empty());
+    CHECK_FALSE(find_cabinet(b.desk, "c1"));
+    CHECK(b.event("opening.opened", {}) == taken_in::unknown);
+    CHECK(add_cabinet(b.desk, {"c1", "北门", "", "", 0}, b.cabinet_key).error().code == "taken");
+}
