@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, post } from "../api";
 import { Field, Heading, Link, Qr, Trouble, useDeed, useWords } from "../ui";
 import { staffWords } from "../staff_words";
+import { Twice } from "../remote";
 
 interface Place { id: string; name: string; place: string; help: string; online: boolean; alarms: number }
 interface Bundle { bundle: object; broker_account: string; acl: string }
@@ -36,7 +37,9 @@ function One({ cabinet, changed }: { cabinet: Place; changed: () => void }) {
           <Trouble what={deed.trouble} />
           <button disabled={deed.busy || !wish.name}>{t("save")}</button>
         </form>
-        : <button type="button" class="plain" onClick={() => setWish(cabinet)}>{t(staffWords.change)}</button>}
+        : <><button type="button" class="plain" onClick={() => setWish(cabinet)}>{t(staffWords.change)}</button>
+          <Twice plain label={staffWords.removeCabinet} sure={staffWords.sureRemove} disabled={deed.busy} then={() => void deed.run(async () => { await post(`/api/admin/cabinets/${cabinet.id}/remove`); changed(); })} />
+          <Trouble what={deed.trouble} /></>}
     </li>
   );
 }

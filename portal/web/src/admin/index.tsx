@@ -8,11 +8,13 @@ import { Catalogue } from "./catalogue";
 import { Notices } from "./notices";
 import { Privacy } from "./privacy";
 import { Staff } from "./staff";
+import { Statistics } from "./statistics";
 
 const rooms: Record<string, { word: Words; page: FunctionComponent }> = {
   cabinets: { word: staffWords.cabinets, page: Cabinets },
   staff: { word: staffWords.staff, page: Staff },
   catalogue: { word: staffWords.catalogue, page: Catalogue },
+  statistics: { word: staffWords.statistics, page: Statistics },
   notices: { word: staffWords.notices, page: Notices },
   privacy: { word: staffWords.privacy, page: Privacy },
 };

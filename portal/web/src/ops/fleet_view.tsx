@@ -30,7 +30,7 @@ function Face({ tile, now, place, of }: { tile: Tile; now: number; place: number
       <a class={`tile ${tone(tile)}`} href={to(`c/${tile.id}`)} data-id={tile.id} data-state={tile.state}>
         <span class="tilename"><span class="sign" aria-hidden="true">{signs[tile.state]}</span> {tile.name}</span>
         <span class="tilesays">{says}{more}{tile.rank < 9 && tile.since > 0 && <> · {age(Math.max(0, now - tile.since))}</>}</span>
-        <span class="tileuse"><span class="bar" aria-hidden="true"><span style={{ width: `${tile.total ? Math.round(100 * (tile.total - tile.vacant) / tile.total) : 0}%` }} /></span> {tile.total - tile.vacant}/{tile.total}</span>
+        {tile.total > 0 && <span class="tileuse"><span class="bar" aria-hidden="true"><span style={{ width: `${tile.total ? Math.round(100 * (tile.total - tile.vacant) / tile.total) : 0}%` }} /></span> {tile.total - tile.vacant}/{tile.total}</span>}
       </a>
     </li>
   );

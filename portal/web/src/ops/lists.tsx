@@ -1,7 +1,7 @@
 // Alarms with what to do, the stream of events, and whose figures want a look.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { alarms } from "../staff_words";
-import { Heading, useWords } from "../ui";
+import { Heading, useLanguage, useWords } from "../ui";
 import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
 import { to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
 import { eventWords, opsWords } from "./words";
@@ -13,12 +13,13 @@ export function AlarmItem({ alarm, at }: { alarm: Alarm; at?: Tile }) {
   const age = useAge();
   const now = useNow();
   const title = useAlarmTitle();
+  const language = useLanguage();
   const known = alarms[alarm.kind];
   return (
     <li class={`card alarm rank${Math.min(6, rankOf(alarm.kind))}`}>
-      <h3>{at && <><a href={to(`c/${at.id}`)}>{at.name}</a> · </>}{title(alarm)}</h3>
+      <h2>{at && <><a href={to(`c/${at.id}`)}>{at.name}</a> · </>}{title(alarm)}</h2>
       <p class="hint">{alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) })}{at?.place ? ` · ${at.place}` : ""}</p>
-      <p>{alarm.meaning}</p>
+      {language === "en" || !known ? <p>{alarm.meaning}</p> : <p class="hint" lang="en">{alarm.meaning}</p>}
       <p><strong>{t(opsWords.whatToDo)}</strong> {known ? t(known.action) : alarm.action}</p>
     </li>
   );

@@ -1,0 +1,81 @@
+// What the city asked for: sums over time, as plots, as a table, as a spreadsheet.
+import { lazyPlot } from "../plot_later";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { get, type Words } from "../api";
+import { Trouble, useLanguage, useWords } from "../ui";
+import { staffWords } from "../staff_words";
+
+interface Wait { mean_s: number; half_within_s: number | null; most_within_s: number | null }
+interface Row { key: string; title: string; papers_in: number; papers_taken: number; returned: number; collected: number; taken_back: number; overdue: number; reclaimed: number; openings: number; jams: number; papers_taken_wait?: Wait; returned_wait?: Wait; collected_wait?: Wait }
+interface Answer { from: string; to: string; rows: Row[] }
+const counts = ["papers_in", "papers_taken", "returned", "collected", "taken_back", "overdue", "reclaimed", "openings", "jams"] as const;
+const waited = ["papers_taken", "returned", "collected"] as const;
+const groupings = ["day", "hour", "hour_of_day", "cabinet", "service"] as const;
+const Plot = lazyPlot();
+
+function day(back: number): string {
+  const d = new Date(Date.now() - back * 86_400_000);
+  return `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
+}
+
+function Time({ label, value, onValue }: { label: Words; value: string; onValue: (v: string) => void }) {
+  const t = useWords();
+  const id = `d-${label.en}`;
+  return <div class="field"><label for={id}>{t(label)}</label><input id={id} type="date" value={value} onInput={(e) => onValue((e.target as HTMLInputElement).value)} /></div>;
+}
+
+function Choice({ label, value, choose, options }: { label: Words; value: string; choose: (v: string) => void; options: [string, string][] }) {
+  const t = useWords();
+  const id = `c-${label.en}`;
+  return <div class="field"><label for={id}>{t(label)}</label><select id={id} value={value} onChange={(e) => choose((e.target as HTMLSelectElement).value)}>{options.map(([v, says]) => <option key={v} value={v}>{says}</option>)}</select></div>;
+}
+
+export function Statistics() {
+  const t = useWords();
+  const language = useLanguage();
+  const [from, setFrom] = useState(day(29));
+  const [to, setTo] = useState(day(0));
+  const [by, setBy] = useState<string>("day");
+  const [cabinet, setCabinet] = useState("");
+  const [service, setService] = useState("");
+  const [cabinets, setCabinets] = useState<[string, string][]>([]);
+  const [services, setServices] = useState<[string, string][]>([]);
+  const [found, setFound] = useState<Answer | null>(null);
+  const [trouble, setTrouble] = useState<unknown>(null);
+  const query = new URLSearchParams({ from, to, by, cabinet, service }).toString();
+  useEffect(() => {
+    get<{ cabinets: { id: string; name: string }[] }>("/api/admin/cabinets").then((r) => setCabinets(r.cabinets.map((c) => [c.id, c.name])), () => undefined);
+    get<{ services: { id: string; name: Words }[] }>("/api/admin/catalogue").then((r) => setServices(r.services.map((s) => [s.id, s.name.zh])), () => undefined);
+  }, []);
+  useEffect(() => { get<Answer>(`/api/statistics?${query}`).then((r) => { setFound(r); setTrouble(null); }, setTrouble); }, [query]);
+  const rows = found?.rows ?? [];
+  const inTime = by === "day" || by === "hour";
+  const at = useMemo(() => rows.map((r, i) => (inTime ? Date.parse(by === "day" ? `${r.key}T00:00` : `${r.key}:00`) / 1000 : i)), [found]);
+  const names = useMemo(() => (inTime ? undefined : rows.map((r) => r.title || "—")), [found]);
+  const flow = useMemo(() => (["papers_in", "papers_taken", "returned", "collected"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]), bars: !inTime && m === "papers_in" })), [found, language]);
+  const waits = useMemo(() => waited.map((m) => ({ label: t(staffWords[`wait_${m}`]), values: rows.map((r) => (r[`${m}_wait`] ? Math.round((r[`${m}_wait`] as Wait).mean_s / 360) / 10 : null)) })), [found, language]);
+  const bad = useMemo(() => (["overdue", "jams"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]) })), [found, language]);
+  const hours = (s: number | null) => (s === null ? t(staffWords.beyondTwoWeeks) : s < 3600 ? t(staffWords.minutesN, { n: Math.round(s / 60) }) : t(staffWords.hoursN, { n: Math.round(s / 360) / 10 }));
+  return (
+    <>
+      <div class="fields">
+        <Time label={staffWords.fromDay} value={from} onValue={setFrom} /><Time label={staffWords.toDay} value={to} onValue={setTo} />
+        <Choice label={staffWords.groupBy} value={by} choose={setBy} options={groupings.map((g) => [g, t(staffWords[`by_${g}`])])} />
+        <Choice label={staffWords.cabinets} value={cabinet} choose={setCabinet} options={[["", t(staffWords.allCabinets)], ...cabinets]} />
+        <Choice label={staffWords.service} value={service} choose={setService} options={[["", t(staffWords.allServices)], ...services]} />
+      </div>
+      <Trouble what={trouble} />
+      <p><a class="button" href={`/api/statistics.csv?${query}`} download>{t(staffWords.csv)}</a></p>
+      {rows.length === 0 ? <p role="status">{t(staffWords.noFigures)}</p> : <>
+        <Plot title={t(staffWords.flow)} at={at} names={names} series={flow} />
+        <Plot title={t(staffWords.waits)} at={at} names={names} series={waits} />
+        <Plot title={t(staffWords.troublesPlot)} at={at} names={names} series={bad} />
+        <div class="scroll" role="region" aria-label={t(staffWords.statistics)} tabIndex={0}><table>
+          <thead><tr><th scope="col">{t(staffWords[`by_${by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
+          <tbody>{[...rows].reverse().map((r) => <tr key={r.key}><th scope="row">{r.title || "—"}</th>{counts.map((m) => <td key={m}>{r[m]}</td>)}{waited.map((m) => { const w = r[`${m}_wait`]; return <td key={m}>{w ? `${hours(w.mean_s)} (90 % ≤ ${hours(w.most_within_s)})` : "—"}</td>; })}</tr>)}</tbody>
+        </table></div>
+      </>}
+      <p class="hint">{t(staffWords.statisticsHint)}</p>
+    </>
+  );
+}
