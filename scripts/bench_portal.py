@@ -82,7 +82,7 @@ class Look:
         return self.out.get(timeout=30)
 
 
-def make_cabinets(count, folder):
+def make_cabinets(count, folder, rhythm_s=5):
     first = None
     for i in range(count):
         place = folder / f"cabinet-{i}"
@@ -92,13 +92,12 @@ def make_cabinets(count, folder):
             key = place / "keys" / "cabinet.key"
             key.write_text(secrets.token_hex(32) + "\n")
         s = Stand(folder=place, transport="tcp", doors=DOORS, cabinet=f"bench-{i}", start=False)
+        s.metrics_every_s = rhythm_s
+        s.mqtt_port = first.mqtt_port if first else s.mqtt_port
+        s.write_config()
         sim = place / "sim.toml"
         sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 2500\n[line]"))
-        if first:
-            s.mqtt_port = first.mqtt_port
-            s.write_config()
-            sim.write_text(sim.read_text().replace("[line]", "[people]\npush_after_ms = 2500\n[line]"))
-        else:
+        if not first:
             first = s
             s.start_broker()
         s.start_sim()

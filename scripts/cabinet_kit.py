@@ -208,6 +208,7 @@ class Stand:
         self.channels, self.turnaround_us, self.bounce_ms = channels, turnaround_us, bounce_ms
         self.profile, self.board_kind = board  # lockerd's name of the board, lockersim's
         self.lock = lock
+        self.metrics_every_s = 5
         self.more = more  # of the configuration: inputs, outputs, sensors
         self.wrapper = list(wrapper)  # what lockerd runs under
         self.lockerd = lockerd
@@ -269,7 +270,7 @@ root = "keys/root.json"
 uri = "{self.broker_uri()}"
 version = "{'5' if self.mqtt_version == 5 else '3.1.1'}"
 verify = {str(self.verify).lower()}
-metrics_every_s = 5
+metrics_every_s = {self.metrics_every_s}
 
 [clock]
 battery_backed = {str(self.clock_battery).lower()}

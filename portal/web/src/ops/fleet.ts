@@ -23,7 +23,9 @@ export interface Health { id: string; name: string; wear: number; door: number; 
 interface Known {
   name: string; place: string; total: number; vacant: number; told: boolean;
   online: boolean | null; since: number; left: number; version: string; heard: number; every: number;
-  alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>; metrics: Metrics | null;
+  alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>;
+  metrics: string;  // as it came: what is in it is read when somebody looks
+  state: State;
 }
 
 // The lower, the sooner somebody should look.
@@ -77,6 +79,7 @@ export class Fleet {
     }
     if (!topic.startsWith(root)) return null;
     const [id = "", what = "", kind = "", which = ""] = topic.slice(root.length).split("/");
+    if (what === "metrics") { this.metrics(this.known(id), payload, live, now); this.dirty.add(id); return null; }
     const m = parsed(payload);
     if (what === "event") return m && this.happened(id, m, now);
     if (payload === "" && !this.cabinets.has(id)) return null;
@@ -91,10 +94,6 @@ export class Fleet {
       else c.alarms.delete(key);
     } else if (what === "compartment") {
       if (m) c.doors.set(Number(kind), m); else c.doors.delete(Number(kind));
-    } else if (what === "metrics") {
-      c.metrics = m as Metrics | null;
-      c.every = typeof m?.["every_ms"] === "number" ? m["every_ms"] : rhythm;
-      if (!live) c.heard = Math.max(c.heard, Math.min(now, moment(m?.["at"])));
     }
     return null;
   }
@@ -102,10 +101,17 @@ export class Fleet {
   private known(id: string): Known {
     let c = this.cabinets.get(id);
     if (!c) {
-      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: null };
+      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never" };
       this.cabinets.set(id, c);
     }
     return c;
+  }
+
+  private metrics(c: Known, payload: string, live: boolean, now: number) {
+    c.metrics = payload;
+    c.every = Number(/"every_ms":\s*(\d+)/.exec(payload)?.[1] ?? rhythm);
+    if (live) c.heard = now;
+    else c.heard = Math.max(c.heard, Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1])));
   }
 
   private happened(id: string, m: Record<string, unknown>, now: number): Happening {
@@ -156,6 +162,7 @@ export class Fleet {
     const wanted = this.expected.get(id);
     if (!c && !wanted) return null;
     const state = this.state(c, now);
+    if (c) c.state = state;
     const alarms = c ? [...c.alarms.values()].sort((a, b) => rankOf(a.kind) - rankOf(b.kind) || a.since - b.since) : [];
     const worst = alarms[0];
     const gone = state === "never" || state === "offline" || state === "silent";
@@ -166,7 +173,9 @@ export class Fleet {
   }
 
   // Cabinets that nothing is heard of change by that alone.
-  look() { for (const id of this.cabinets.keys()) this.dirty.add(id); }
+  look(now: number) {
+    for (const [id, c] of this.cabinets) if (this.state(c, now) !== c.state) this.dirty.add(id);
+  }
 
   // What has changed since the last call; null: it is gone.
   changes(now: number): { tiles: Tile[]; gone: string[] } {
@@ -195,7 +204,7 @@ export class Fleet {
       const d = c.doors.get(number) ?? {};
       return { number, size, use: text(d["use"]) || "unknown", door: text(d["door"]) || "unknown", lock: text(d["lock"]) || "ok", deposit: text(d["deposit"]) || null, since: text(d["since"]) };
     }) : [];
-    return { doors, metrics: c?.metrics ?? null };
+    return { doors, metrics: c ? parsed(c.metrics) : null };
   }
 
   sums(): { occupied: number; total: number; online: number; cabinets: number } {
@@ -212,7 +221,7 @@ export class Fleet {
   health(): Health[] {
     const out: Health[] = [];
     for (const [id, c] of this.cabinets) {
-      const m = c.metrics;
+      const m = parsed(c.metrics) as Metrics | null;
       if (!m) continue;
       const worst = (m.locks ?? []).reduce((a, b) => (b.wear > a.wear ? b : a), { wear: 0, compartment: 0 } as Lock);
       const buses = Object.values(m.bus ?? {});

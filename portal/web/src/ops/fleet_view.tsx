@@ -9,16 +9,18 @@ import { opsWords } from "./words";
 type Filter = "all" | "trouble" | "absent" | "fine";
 const least = 15;    // rem, of a tile's width
 const height = 6.75; // rem, with its gap
-const beyond = 3;    // rows kept above and below what is seen
+const beyond = 2;    // rows kept above and below what is seen
 
-class Card extends Component<{ tile: Tile; now: number; place: number; of: number }> {
-  override shouldComponentUpdate(next: { tile: Tile; now: number; place: number; of: number }) {
-    return next.tile !== this.props.tile || next.now !== this.props.now || next.place !== this.props.place || next.of !== this.props.of;
+interface Shown { tile: Tile; now: number; place: number; of: number; columns: number; row: number }
+class Card extends Component<Shown> {
+  override shouldComponentUpdate(next: Shown) {
+    return (Object.keys(next) as (keyof Shown)[]).some((k) => next[k] !== this.props[k]);
   }
   override render() { return <Face {...this.props} />; }
 }
 
-function Face({ tile, now, place, of }: { tile: Tile; now: number; place: number; of: number }) {
+// Each lies where it belongs by itself: one more in sight moves no other.
+function Face({ tile, now, place, of, columns, row }: Shown) {
   const t = useWords();
   const age = useAge();
   const worst = tile.alarms[0];
@@ -26,7 +28,7 @@ function Face({ tile, now, place, of }: { tile: Tile; now: number; place: number
   const says = tile.state === "alarm" || tile.rank === 0 ? t(worst ? kindWords(worst.kind) : opsWords.trouble) : t(stateWords[tile.state]);
   const more = tile.alarms.length > 1 ? ` +${tile.alarms.length - 1}` : "";
   return (
-    <li class="cell" aria-setsize={of} aria-posinset={place}>
+    <li class="cell" aria-setsize={of} aria-posinset={place + 1} style={{ left: `${100 * (place % columns) / columns}%`, top: `${Math.floor(place / columns) * row}px`, width: `${100 / columns}%` }}>
       <a class={`tile ${tone(tile)}`} href={to(`c/${tile.id}`)} data-id={tile.id} data-state={tile.state}>
         <span class="tilename"><span class="sign" aria-hidden="true">{signs[tile.state]}</span> {tile.name}</span>
         <span class="tilesays">{says}{more}{tile.rank < 9 && tile.since > 0 && <> · {age(Math.max(0, now - tile.since))}</>}</span>
@@ -39,40 +41,43 @@ function Face({ tile, now, place, of }: { tile: Tile; now: number; place: number
 function Tiles({ list }: { list: Tile[] }) {
   const box = useRef<HTMLUListElement>(null);
   const now = useNow();
-  const [window_, setWindow] = useState({ columns: 1, from: 0, to: 20, row: 120 });
+  const [sight, setSight] = useState({ columns: 1, from: 0, to: 20, row: 120 });
   useEffect(() => {
     let asked = 0;
-    const measure = () => {
+    let at = { top: 0, columns: 1, row: 120 };
+    const look = () => {
       asked = 0;
+      const above = scrollY - at.top;
+      const from = Math.max(0, Math.floor(above / at.row) - beyond);
+      const to_ = Math.ceil((above + innerHeight) / at.row) + beyond;
+      setSight((s) => (s.columns === at.columns && s.from === from && s.to === to_ && s.row === at.row ? s : { columns: at.columns, from, to: to_, row: at.row }));
+    };
+    const ask = () => { if (asked === 0) asked = requestAnimationFrame(look); };
+    const measure = () => {
       if (!box.current) return;
       const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-      const row = height * rem;
-      const columns = Math.max(1, Math.floor(box.current.clientWidth / (least * rem)));
-      const above = -box.current.getBoundingClientRect().top;
-      const from = Math.max(0, Math.floor(above / row) - beyond);
-      const to_ = Math.ceil((above + innerHeight) / row) + beyond;
-      setWindow((w) => (w.columns === columns && w.from === from && w.to === to_ && w.row === row ? w : { columns, from, to: to_, row }));
+      at = { top: box.current.getBoundingClientRect().top + scrollY, columns: Math.max(1, Math.floor(box.current.clientWidth / (least * rem))), row: height * rem };
+      look();
     };
-    const ask = () => { if (asked === 0) asked = requestAnimationFrame(measure); };
     measure();
     addEventListener("scroll", ask, { passive: true });
-    addEventListener("resize", ask);
-    const watcher = new ResizeObserver(ask);
-    if (box.current) watcher.observe(box.current);
-    return () => { removeEventListener("scroll", ask); removeEventListener("resize", ask); watcher.disconnect(); cancelAnimationFrame(asked); };
+    addEventListener("resize", measure);
+    const watcher = new ResizeObserver(measure);
+    watcher.observe(document.body);
+    return () => { removeEventListener("scroll", ask); removeEventListener("resize", measure); watcher.disconnect(); cancelAnimationFrame(asked); };
   }, []);
-  const rows = Math.ceil(list.length / window_.columns);
-  const first = Math.min(window_.from, Math.max(0, rows - 1)) * window_.columns;
-  const shown = list.slice(first, window_.to * window_.columns);
+  const rows = Math.ceil(list.length / sight.columns);
+  const first = Math.min(sight.from, Math.max(0, rows - 1)) * sight.columns;
   return (
-    <ul class="tiles" ref={box} style={{ height: `${rows * window_.row}px`, paddingTop: `${(first / window_.columns) * window_.row}px`, gridTemplateColumns: `repeat(${window_.columns}, 1fr)` }}>
-      {shown.map((tile, i) => <Card key={tile.id} tile={tile} now={now} place={first + i + 1} of={list.length} />)}
+    <ul class="tiles" ref={box} style={{ height: `${rows * sight.row}px` }}>
+      {list.slice(first, sight.to * sight.columns).map((tile, i) => <Card key={tile.id} tile={tile} now={now} place={first + i} of={list.length} columns={sight.columns} row={sight.row} />)}
     </ul>
   );
 }
 
-const collator = new Intl.Collator("zh-CN");
-export const byTrouble = (a: Tile, b: Tile) => a.rank - b.rank || (a.rank < 9 ? a.since - b.since : 0) || collator.compare(a.name, b.name) || (a.id < b.id ? -1 : 1);
+// No collation: a thousand are sorted again with each change.
+const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+export const byTrouble = (a: Tile, b: Tile) => a.rank - b.rank || (a.rank < 9 ? a.since - b.since : 0) || before(a.name, b.name) || before(a.id, b.id);
 
 export function FleetView({ sorted }: { sorted: Tile[] }) {
   const t = useWords();

@@ -22,7 +22,9 @@ export type News =
 
 const first = ["locker/fleet", "locker/v1/+/status", "locker/v1/+/cabinet", "locker/v1/+/alarm/+", "locker/v1/+/alarm/+/+"];
 const second = ["locker/v1/+/event/+", "locker/v1/+/metrics"];
-const soon = 60;         // ms: how long changes are gathered
+// ms: how long changes are gathered. What somebody should see at once, and what is only exact.
+const soon = 50;
+const later = 400;
 const lookEvery = 5_000;
 const sampleEvery = 30_000;
 const samplesMost = 24 * 60 * 2;
@@ -51,8 +53,13 @@ function flush() {
   if (wanted) { wanted = false; tell({ what: "health", list: fleet.health() }); }
 }
 
-function flushSoon() {
-  if (flushing === 0) flushing = setTimeout(flush, soon) as unknown as number;
+let flushAt = 0;
+function flushWithin(ms: number) {
+  const at = Date.now() + ms;
+  if (flushing !== 0 && flushAt <= at) return;
+  clearTimeout(flushing);
+  flushAt = at;
+  flushing = setTimeout(flush, ms) as unknown as number;
 }
 
 function take(topic: string, payload: string, retained: boolean) {
@@ -63,8 +70,9 @@ function take(topic: string, payload: string, retained: boolean) {
     events.push(happened);
     if (events.length > 500) events = events.slice(-500);
   }
-  if (watched && topic.startsWith(`locker/v1/${watched}/`)) watchedChanged = true;
-  flushSoon();
+  const seen = watched !== "" && topic.startsWith(`locker/v1/${watched}/`);
+  if (seen) watchedChanged = true;
+  flushWithin(seen || (!retained && /\/(status|alarm)(\/|$)/.test(topic)) ? soon : later);
 }
 
 function sample() {
@@ -96,6 +104,8 @@ function connect(account: Account) {
       }
       mine.subscribe(second, { qos: 0 });
       if (watched) mine.subscribe(`locker/v1/${watched}/compartment/+`, { qos: 0 });
+      // The first picture as soon as the burst of what is kept has come.
+      flushWithin(soon);
       setTimeout(sample, 1_500);
     });
   });
@@ -110,7 +120,7 @@ function connect(account: Account) {
   mine.on("close", () => { if (client === mine && !mine.disconnecting) tell({ what: "link", state: "down", why: "" }); });
 }
 
-setInterval(() => { fleet.look(); flushSoon(); }, lookEvery);
+setInterval(() => { fleet.look(Date.now()); flushWithin(later); }, lookEvery);
 setInterval(() => { if (client?.connected) sample(); }, sampleEvery);
 
 onmessage = (message: MessageEvent<Order>) => {
@@ -125,11 +135,11 @@ onmessage = (message: MessageEvent<Order>) => {
       watched = order.cabinet;
       watchedChanged = watched !== "";
       if (watched && client?.connected) client.subscribe(`locker/v1/${watched}/compartment/+`, { qos: 0 });
-      flushSoon();
+      flushWithin(soon);
       break;
     case "health":
       wanted = true;
-      flushSoon();
+      flushWithin(soon);
       break;
     case "leave":
       client?.end(true);

@@ -3,8 +3,9 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { alarms } from "../staff_words";
 import { Heading, useLanguage, useWords } from "../ui";
 import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
+import { w } from "../words";
 import { to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
-import { eventWords, opsWords } from "./words";
+import { eventKinds, eventWords, opsWords } from "./words";
 
 const listed = 200;
 
@@ -66,7 +67,7 @@ export function EventsView({ events, names }: { events: Happening[]; names: (id:
       <Heading>{t(opsWords.events)}</Heading>
       <div class="tools">
         <select aria-label={t(opsWords.kind)} value={kind} onChange={(e) => setKind((e.target as HTMLSelectElement).value)}>
-          <option value="">{t(opsWords.everything)}</option>{kinds.map((k) => <option key={k} value={k}>{k}</option>)}
+          <option value="">{t(opsWords.everything)}</option>{kinds.map((k) => <option key={k} value={k}>{t(eventKinds[k] ?? w(k, k))}</option>)}
         </select>
         <input type="search" value={find} aria-label={t(opsWords.find)} placeholder={t(opsWords.find)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
         <button type="button" class="plain" onClick={() => setHeld(held ? null : events)}>{t(held ? opsWords.goOn : opsWords.pause)}</button>

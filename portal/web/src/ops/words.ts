@@ -105,6 +105,12 @@ export const opsWords = {
   recentEvents: w("最近的事件", "Latest events"),
 };
 
+export const eventKinds: Record<string, Words> = {
+  deposit: w("存取", "papers"), opening: w("开门", "openings"), credential: w("凭证", "credentials"), staff: w("工作人员", "staff"), door: w("柜门异常", "doors"),
+  lock: w("锁", "locks"), compartment: w("柜格", "compartments"), board: w("控制板", "boards"), input: w("传感器", "sensors"), clock: w("时钟", "clock"),
+  storage: w("存储", "storage"), daemon: w("程序", "lockerd"), cabinet: w("接线", "wiring"), ledger: w("账本", "ledger"),
+};
+
 const event = (zh: string, en: string) => w(zh, en);
 export const eventWords: Record<string, Words> = {
   "deposit.reserved": event("预留柜格", "compartment reserved"),

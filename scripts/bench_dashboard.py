@@ -1,0 +1,153 @@
+"""The dashboard before a thousand cabinets: some of them real, the others what those say under other names."""
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+from bench_kit import machine
+from bench_portal import make_cabinets
+from cabinet_kit import ROOT, wait_for
+from portal_kit import Portal
+
+ALARMS = 10
+SCROLL_MS = 15_000
+
+
+class Echo:
+    """What each real cabinet says is said again by its share of others, a moment later each."""
+
+    def __init__(self, port, real, cabinets):
+        self.clones = {c.cabinet: [f"{c.cabinet}-{i:03}" for i in range(1, cabinets // len(real) + (n < cabinets % len(real)))]
+                       for n, c in enumerate(real)}
+        self.said = 0
+        self.client = mqtt.Client(client_id="echo")
+        self.client.max_inflight_messages_set(1000)
+        self.client.on_connect = lambda client, *_: client.subscribe("locker/v1/+/#", 0)
+        self.client.on_message = self.heard
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+
+    def heard(self, _client, _user, m):
+        _, _, cabinet, kind, *rest = m.topic.split("/")
+        if kind in ("command", "reply") or (kind == "alarm" and rest[0] in ("forced", "suspected")):
+            return  # a door that is forced is forced here alone, so that the page has one to find among all
+        for clone in self.clones.get(cabinet, ()):
+            payload = m.payload.replace(f'"locker/v1/{cabinet}"'.encode(), f'"locker/v1/{clone}"'.encode())
+            if kind == "cabinet":
+                payload = payload.replace(b'"Demo cabinet"', f'"{clone}"'.encode())
+            self.client.publish("/".join(["locker", "v1", clone, kind, *rest]), payload, 0, m.retain or kind not in ("event",))
+            self.said += 1
+
+    def total(self):
+        return sum(len(c) for c in self.clones.values()) + len(self.clones)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Watcher:
+    def __init__(self, portal, cabinets, shots):
+        given = {"origin": portal.origin, "chromium": shutil.which("chromium"), "modules": str(ROOT / "portal" / "web"), "cabinets": cabinets, "shots": shots}
+        self.node = subprocess.Popen(["node", ROOT / "scripts" / "dashboard_watch.mjs", json.dumps(given)], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+
+    def hear(self, seconds=120):
+        guard = threading.Timer(seconds, self.node.kill)
+        guard.start()
+        line = self.node.stdout.readline()
+        guard.cancel()
+        if not line:
+            raise RuntimeError("the browser ended: see above")
+        return json.loads(line)
+
+    def ask(self, **order):
+        self.node.stdin.write(json.dumps(order) + "\n")
+        self.node.stdin.flush()
+        return self.hear()
+
+    def close(self):
+        if self.node.poll() is None:
+            self.node.stdin.write('{"do":"end"}\n')
+            self.node.stdin.flush()
+            self.node.wait(20)
+
+
+def keep_busy(cabinets, stop):
+    """Papers go in and out of the first cabinets all the time."""
+    n = 0
+    while not stop.is_set():
+        for c in cabinets[:3]:
+            n += 1
+            try:
+                door = c.put_in(f"busy-{n}")
+                if c.enter(c.code(f"busy-{n}"))["ok"]:
+                    c.take_out(f"busy-{n}", door)
+            except (RuntimeError, TimeoutError, KeyError, OSError, ValueError):
+                if not stop.is_set():
+                    time.sleep(1)
+
+
+def time_alarms(watcher, cabinets, rounds):
+    """Forced doors of real cabinets: from the contact's movement, and from the cabinet's word, to the page."""
+    moved, told = [], []
+    for i in range(rounds):
+        c = cabinets[3 + i % (len(cabinets) - 3)]
+        door = 1 + i // (len(cabinets) - 3)
+        heard = {}
+        c.mqtt.client.message_callback_add(f"{c.mqtt.root}/alarm/forced/{door}", lambda *_, h=heard: h.setdefault("at", time.time()))
+        begin = time.time()
+        c.ask_sim(do="pull", door=door)
+        at = watcher.ask(do="seen", cabinet=c.cabinet)["at"] / 1000
+        wait_for(lambda h=heard: "at" in h, what="the alarm")
+        moved.append((at - begin) * 1000)
+        told.append((at - heard["at"]) * 1000)
+    return moved, told
+
+
+def run_dashboard(report, arguments):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cloud-locker-bench-", dir="/dev/shm"))
+    cabinets, portal, echo, watcher, stop = [], None, None, None, threading.Event()
+    busy = None
+    try:
+        cabinets = list(make_cabinets(arguments.real, folder, rhythm_s=60))
+        for c in cabinets:
+            c.mqtt = c.listener()
+        portal = Portal(cabinets[0], cabinets=cabinets[1:])
+        for c in cabinets:
+            wait_for(lambda c=c: c.mqtt.state("metrics"), 60, "metrics")
+        echo = Echo(cabinets[0].mqtt_port, cabinets, arguments.cabinets)
+        wait_for(lambda: echo.said > 16 * (arguments.cabinets - len(cabinets)), 120, "the others")
+        busy = threading.Thread(target=keep_busy, args=(cabinets, stop), daemon=True)
+        busy.start()
+        said, began = echo.said, time.monotonic()
+        watcher = Watcher(portal, arguments.cabinets, arguments.shots)
+        ready = watcher.hear()["ready"]
+        rate = (echo.said - said) / (time.monotonic() - began)
+        moved, told = time_alarms(watcher, cabinets, min(ALARMS, len(cabinets) - 3))
+        scrolled = watcher.ask(do="scroll", ms=SCROLL_MS)
+        report.conditions(f"dashboard: {echo.total()} cabinets of 12 doors, {len(cabinets)} of them real lockerd and lockersim, the others what those say "
+                          f"under other names, some {rate:.0f} messages a second; Chromium on the same machine ({machine()}), nothing cached")
+        report.row("until a screen is full of cabinets", ready["first"], "ms", 2000)
+        report.row("until all of them are counted", ready["whole"], "ms", 2000)
+        report.row("a door forced, to its alarm on the page (worst)", max(moved), "ms", 1000)
+        report.row("the cabinet's word, to the page (worst)", max(told), "ms", 1000)
+        report.row(f"longest task while scrolling {SCROLL_MS // 1000} s", max([0, *scrolled["long"]]), "ms", 50)
+        report.row("longest gap between frames", scrolled["longest_gap"], "ms", 50)
+        report.row("tiles in the page at once", scrolled["tiles"], "", arguments.cabinets)
+    finally:
+        stop.set()
+        if watcher:
+            watcher.close()
+        if echo:
+            echo.close()
+        if portal:
+            portal.end()
+        for c in reversed(cabinets):
+            c.close()
+        shutil.rmtree(folder, ignore_errors=True)
