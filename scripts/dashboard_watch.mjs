@@ -35,28 +35,23 @@ try {
   await shot(page, "thousand");
   say({ ready: await page.evaluate(() => ({ first: globalThis.seen.first, whole: globalThis.seen.whole })) });
   for await (const line of asked) {
-    if (process.env.WATCH_LOG) console.error(Date.now(), line);
     const order = JSON.parse(line);
     if (order.do === "seen") {
       await page.waitForFunction((id) => globalThis.seen.alarms[id] > 0, order.cabinet, { timeout: 20000 });
       say({ at: await page.evaluate((id) => globalThis.seen.alarms[id], order.cabinet) });
     } else if (order.do === "scroll") {
+      await page.mouse.move(900, 700);
       const from = await page.evaluate(() => performance.now());
-      const frames = await page.evaluate((ms) => new Promise((done) => {
-        // As a hand on a wheel does: on and on, down and up again.
-        const times = [];
-        const began = performance.now();
-        let down = true;
-        const turn = (now) => {
-          times.push(now);
-          if (now - began > ms) { done(times); return; }
-          if (scrollY + innerHeight >= document.documentElement.scrollHeight - 2) down = false;
-          if (scrollY <= 0) down = true;
-          scrollBy(0, down ? 90 : -90);
-          requestAnimationFrame(turn);
-        };
-        requestAnimationFrame(turn);
-      }), order.ms);
+      // As a hand on a wheel does: on and on, down and up again; the page counts its frames meanwhile.
+      await page.evaluate(() => { globalThis.frames = []; const turn = (now) => { globalThis.frames.push(now); globalThis.counting = requestAnimationFrame(turn); }; turn(performance.now()); });
+      const began = Date.now();
+      let down = true;
+      for (let i = 0; Date.now() - began < order.ms; i += 1) {
+        await page.mouse.wheel(0, down ? 240 : -240);
+        await new Promise((r) => setTimeout(r, 30));
+        if (i % 60 === 59) down = !down;
+      }
+      const frames = await page.evaluate(() => { cancelAnimationFrame(globalThis.counting); return globalThis.frames; });
       const long = await page.evaluate((since) => globalThis.seen.long.filter((l) => l.at >= since).map((l) => l.ms), from);
       await shot(page, "scrolled");
       const gaps = frames.slice(1).map((t, i) => t - frames[i]);
