@@ -339,7 +339,9 @@ name = "line1"
             rules = rules.replace("user dashboard\n", "")
         acl = self.folder / "mosquitto.acl"
         acl.write_text(rules)
-        return f"listener {self.ws_port} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n{accounts}acl_file {acl}\n"
+        pages = BIN.parent / "pages" / "ops"  # the same page without a portal, from the broker's own folder
+        folder = f"http_dir {pages}\n" if pages.exists() else ""
+        return f"listener {self.ws_port} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n{accounts}acl_file {acl}\n{folder}"
 
     def broker_uri(self):
         return f"mqtt://127.0.0.1:{self.mqtt_port}"

@@ -16,7 +16,12 @@ function packed(page) {
     }
   };
   const close = () => {
-    if (page) renameSync(join(out, page), join(out, "index.html"));
+    if (page) {
+      // A broker's own HTTP folder names no types: a browser then runs plain scripts, and no modules.
+      const html = readFileSync(join(out, page), "utf8").replace(/ type="module" crossorigin/g, " defer").replace(/ crossorigin/g, "");
+      renameSync(join(out, page), join(out, "index.html"));
+      writeFileSync(join(out, "index.html"), html);
+    }
     pack(out);
   };
   return { name: "packed", apply: "build", configResolved: (c) => { out = c.build.outDir; }, closeBundle: close };
@@ -31,16 +36,17 @@ export default defineConfig(({ mode }) => {
     define: { "process.env.NODE_ENV": JSON.stringify("production") },
     esbuild: { jsx: "automatic", jsxImportSource: "preact" },
     plugins: [packed(ops ? "ops.html" : "")],
-    worker: { format: "es" },
+    worker: { format: "iife" },
     build: {
       target: ops ? "es2020" : "es2017",
       cssTarget: "chrome61",
       outDir: ops ? join(pages, "ops") : pages,
       emptyOutDir: true,
+      cssCodeSplit: !ops,
       assetsInlineLimit: 0,
       chunkSizeWarningLimit: 1000,
       modulePreload: { polyfill: false },
-      rollupOptions: { input: ops ? ["ops.html"] : ["index.html", "staff.html"] },
+      rollupOptions: ops ? { input: ["ops.html"], output: { format: "iife" } } : { input: ["index.html", "staff.html"] },
     },
   };
 });

@@ -41,7 +41,7 @@ class World:
 
 def walk(s, p, shots):
     given = {"origin": p.origin, "chromium": shutil.which("chromium"), "modules": str(ROOT / "portal" / "web"), "shots": shots,
-             "account": ACCOUNT, "cabinet": s.cabinet}
+             "account": ACCOUNT, "cabinet": s.cabinet, "alone": f"http://127.0.0.1:{s.ws_port}"}
     world = World(s, p)
     with open(s.folder / "dashboard.err", "w+b") as errors, subprocess.Popen(
             ["node", pathlib.Path(__file__).parent / "pages" / "dashboard.mjs", json.dumps(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

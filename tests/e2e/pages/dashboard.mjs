@@ -130,6 +130,17 @@ for (let i = 0; i < 30 && !(await page.evaluate(() => document.activeElement?.cl
 await page.keyboard.press("Enter");
 await page.locator(".front").waitFor();
 
+// The same files from the broker's own folder, without any portal: nothing else is needed, and no door is offered.
+const alone = await (await browser.newContext({ locale: "en-GB" })).newPage();
+alone.on("pageerror", (e) => seen.errors.push(String(e)));
+await alone.goto(`${given.alone}/#/c/${given.cabinet}`);
+await alone.getByLabel("Account").fill(given.account[0]);
+await alone.getByLabel("Password").fill(given.account[1]);
+await alone.getByRole("button", { name: "Connect" }).click();
+await alone.locator('.box[data-door="3"][data-state="closed"]').waitFor();
+await alone.getByText("Doors are opened from afar in the portal.").waitFor();
+await alone.context().close();
+
 // The broker goes and comes: it says so, and tells what happened meanwhile.
 await page.goto(`${given.origin}/ops/#/`);
 await world("cut");

@@ -14,6 +14,7 @@ import { AlarmsView, EventsView, HealthView } from "./lists";
 import { to, useHash } from "./parts";
 import { useOpenings, useStaff } from "./remote";
 import { UseView } from "./use_view";
+import workerAddress from "./link.ts?worker&url";
 import { opsWords } from "./words";
 
 interface Place { id: string; name: string; place: string }
@@ -68,7 +69,7 @@ function useFleet() {
   const [samples, setSamples] = useState<Sample[]>([]);
   const send = (order: Order) => worker.current?.postMessage(order);
   useEffect(() => {
-    const mine = new Worker(new URL("./link.ts", import.meta.url), { type: "module" });
+    const mine = new Worker(workerAddress);
     worker.current = mine;
     let stale = false;
     mine.onmessage = (message: MessageEvent<News>) => {
