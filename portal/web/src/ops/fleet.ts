@@ -79,10 +79,10 @@ export class Fleet {
     }
     if (!topic.startsWith(root)) return null;
     const [id = "", what = "", kind = "", which = ""] = topic.slice(root.length).split("/");
+    if (payload === "" && what !== "event" && !this.cabinets.has(id)) return null;
     if (what === "metrics") { this.metrics(this.known(id), payload, live, now); this.dirty.add(id); return null; }
     const m = parsed(payload);
     if (what === "event") return m && this.happened(id, m, now);
-    if (payload === "" && !this.cabinets.has(id)) return null;
     const c = this.known(id);
     if (live) c.heard = now;
     this.dirty.add(id);
