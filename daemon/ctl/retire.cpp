@@ -58,9 +58,7 @@ public:
         for (const auto& c : s.cabinet.compartments) {
             wanted_.insert(topics_.compartment(c.number));
         }
-        if (s.shown.home_assistant.discovery != home_assistant_settings::wish::silent) {
-            wanted_.insert(s.shown.home_assistant.config_topic(s.cabinet.id));
-        }
+        device_ = s.shown.home_assistant.config_topic(s.cabinet.id);
         auto b = s.broker;
         b.will_topic.clear();
         b.subscriptions = {topics_.alarm("+"), topics_.alarm("+", "+")};
@@ -90,6 +88,8 @@ private:
     void connected() {
         const std::lock_guard lock(mutex_);
         up_ = true;
+        // It may have been published by an earlier configuration; an account that may not write there need not.
+        broker_->publish({device_, "", 1, true, "", 0});
         for (const auto& topic : wanted_) {
             empty(topic);
         }
@@ -112,6 +112,7 @@ private:
     }
 
     topics topics_;
+    std::string device_;  // Home Assistant's document
     std::set<std::string> wanted_;
     std::mutex mutex_;
     std::condition_variable done_;
@@ -141,8 +142,9 @@ int retire(const options& o, const std::string& config, bool anyway) {
         std::cout << serialize(boost::json::object{{"ok", true}, {"topics", emptied}}) << "\n";
     } else {
         std::cout << fmt::format(
-            "{} topics of {} are empty: dashboards and Home Assistant drop it. Keep {}: it is the ledger.\n", emptied,
-            s->cabinet.id, database_of(*s));
+            "{} topics of {} are empty: no dashboard and no Home Assistant hears of it any more. Remove it in the "
+            "portal, too, or it counts as one that was never switched on. Keep {}: it is the ledger.\n",
+            emptied, s->cabinet.id, database_of(*s));
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "portal/server/domain/remote.hpp"
 #include "portal/server/domain/statistics.hpp"
 #include "portal/server/metrics.hpp"
+#include "protocol/limits.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -22,8 +23,21 @@ constexpr std::int64_t days_most = 3'660;
 
 // ---- doors opened from afar
 
-object shown(const remote_opening& r, const staff_account& who) {
-    return {{"id", r.id},
+std::string word_of(const object& o, std::string_view member) {
+    const auto* v = o.if_contains(member);
+    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "unknown";
+}
+
+// With what a second person should know: what lies there, as the cabinet says just now.
+object shown(app& a, const remote_opening& r, const staff_account& who) {
+    const auto& now = a.link.now_of(r.cabinet);
+    const auto at = now.compartments.find(r.door);
+    const object none;
+    const object& door = at == now.compartments.end() ? none : at->second;
+    return {{"online", now.online},
+            {"use", word_of(door, "use")},
+            {"door_state", word_of(door, "door")},
+            {"id", r.id},
             {"cabinet", r.cabinet},
             {"door", r.door},
             {"reason", r.reason},
@@ -38,23 +52,29 @@ object shown(const remote_opening& r, const staff_account& who) {
 awaitable<http_response> openings(app& a, call& c) {
     array out;
     for (const auto& one : remote_openings(a.desk, c.staff, listed_most)) {
-        out.push_back(shown(one, c.staff));
+        out.push_back(shown(a, one, c.staff));
     }
     co_return ok(object{{"openings", std::move(out)}});
 }
 
 awaitable<http_response> ask(app& a, call& c) {
-    const auto* door = c.body.if_contains("door");
+    const auto* given = c.body.if_contains("door");
+    const int door =
+        given != nullptr && given->is_int64() && given->get_int64() > 0 && given->get_int64() <= limits::compartment_max
+            ? static_cast<int>(given->get_int64())
+            : 0;
+    // Found out now, not once a second person has come.
+    const auto& now = a.link.now_of(c.text("cabinet"));
+    if (door > 0 && now.online && now.compartments.count(door) == 0) {
+        co_return refused({404, "unknown_compartment", "没有此柜门。 There is no such door."});
+    }
     transaction t(a.db.sql());
-    const auto asked = ask_remote(
-        a.desk, c.staff, c.text("cabinet"),
-        door != nullptr && door->is_int64() && door->get_int64() <= 999 ? static_cast<int>(door->get_int64()) : 0,
-        c.text("reason"));
+    const auto asked = ask_remote(a.desk, c.staff, c.text("cabinet"), door, c.text("reason"));
     if (!asked) {
         co_return refused(asked.error());
     }
     t.commit();
-    co_return ok(shown(*asked, c.staff), 201);
+    co_return ok(shown(a, *asked, c.staff), 201);
 }
 
 // Approved and committed, then done: the two grants live for a minute, and the cabinet checks both.
@@ -78,7 +98,7 @@ awaitable<http_response> approve(app& a, call& c) {
     if (!said) {
         co_return refused(said.error());
     }
-    co_return ok(shown(*what, c.staff));
+    co_return ok(shown(a, *what, c.staff));
 }
 
 awaitable<http_response> withdraw(app& a, call& c) {
@@ -88,7 +108,7 @@ awaitable<http_response> withdraw(app& a, call& c) {
         co_return refused(what.error());
     }
     t.commit();
-    co_return ok(shown(*what, c.staff));
+    co_return ok(shown(a, *what, c.staff));
 }
 
 // ---- statistics
@@ -105,8 +125,8 @@ result<statistics_wish> wish_of(const app& a, const call& c) {
         return text.empty() ? std::optional(otherwise) : parse_time(text + "T00:00:00Z");
     };
     const std::int64_t today = (a.desk.now() + a.desk.by.utc_offset_ms) / day * day;
-    const auto from = day_of("from", today - 29 * day);
     const auto to = day_of("to", today);
+    const auto from = day_of("from", to.value_or(today) - 29 * day);
     const auto by = grouping_from(asked(c, "by").empty() ? "day" : asked(c, "by"));
     if (!from || !to || *to < *from || *to - *from > days_most * day) {
         return problem{400, "malformed",

@@ -191,14 +191,16 @@ void cabinet_link::arrived(const broker_message& m) {
         if (now.online) {
             catch_up(cabinet);
         }
-    } else if (below == "cabinet" && o != nullptr) {
-        now.facts = *o;
-    } else if (below == "metrics" && o != nullptr) {
-        now.metrics = *o;
+    } else if (below == "cabinet") {
+        now.facts = o == nullptr ? object() : *o;  // emptied: it was retired
+    } else if (below == "metrics") {
+        now.metrics = o == nullptr ? object() : *o;
         return;  // figures for who asks: nothing that a page shows has changed
     } else if (below.starts_with("compartment/")) {
         const auto n = static_cast<int>(std::strtol(std::string(below.substr(12)).c_str(), nullptr, 10));
-        if (o != nullptr && n >= 1 && n <= limits::compartment_max) {
+        if (o == nullptr) {
+            now.compartments.erase(n);
+        } else if (n >= 1 && n <= limits::compartment_max) {
             now.compartments[n] = *o;
         }
     } else if (below.starts_with("alarm/")) {

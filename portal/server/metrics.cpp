@@ -82,7 +82,7 @@ std::string text(const object& o, std::string_view member) {
 }
 
 // A number below names that lead to it; nothing: the cabinet does not tell it.
-std::optional<double> number(const object& o, std::initializer_list<std::string_view> way) {
+std::optional<double> number(const object& o, const std::vector<std::string_view>& way) {
     const object* at = &o;
     const boost::json::value* found = nullptr;
     for (const auto step : way) {
@@ -97,7 +97,7 @@ struct figure {
     const char* kind;
     const char* unit;
     double scale;
-    std::initializer_list<std::string_view> way;
+    std::vector<std::string_view> way;
     const char* help;
 };
 

@@ -83,10 +83,15 @@ result<remote_opening> ask_remote(office& o, const staff_account& who, const std
     if (door < 1 || door > limits::compartment_max) {
         return problem{400, "malformed", "请填写柜门号。 A door's number is wanted."};
     }
-    if (reason.empty() || reason.size() > remote_reason_bytes) {
+    if (reason.find_first_not_of(" \t\n") == std::string::npos || reason.size() > remote_reason_bytes) {
         return problem{400, "malformed",
                        "请写明原因（不超过 200 字节，不要写姓名电话）。 A reason is wanted, 200 bytes at most, without "
                        "names or phone numbers."};
+    }
+    for (const auto& one : remote_openings(o, who, SIZE_MAX)) {
+        if (one.state == remote_state::asked && one.cabinet == cabinet && one.door == door) {
+            return problem{409, "busy", "该柜门已有申请在等待。 A request for that door waits already."};
+        }
     }
     remote_opening out;
     out.id = "r-" + o.safe.token(12);

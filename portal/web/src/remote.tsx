@@ -4,7 +4,7 @@ import { opsWords } from "./ops/words";
 import { Trouble, useDeed, useForAWhile, useWords } from "./ui";
 import type { Word } from "./words";
 
-export interface RemoteOpening { id: string; cabinet: string; door: number; reason: string; asked_by: string; approved_by: string; state: string; outcome: string; mine: boolean; at: string }
+export interface RemoteOpening { id: string; cabinet: string; door: number; reason: string; asked_by: string; approved_by: string; state: string; outcome: string; mine: boolean; at: string; online: boolean; use: string; door_state: string }
 
 // A deed that is not to be undone, or opens a door in a street while its worker sits in the office: it asks once more.
 export function Twice({ label, sure, plain, disabled, then }: { label: Word | Words; sure: Words; plain?: boolean; disabled: boolean; then: () => void }) {
@@ -23,7 +23,8 @@ export function Approvals({ list, names, changed }: { list: RemoteOpening[]; nam
     <section class="card"><h2>{t(opsWords.pending)}</h2>
       <ul class="list">{wait.map((o) => <li key={o.id}>
         <p>{t(opsWords.pendingOne, { place: names(o.cabinet), door: o.door, who: o.asked_by, reason: o.reason })}</p>
-        <Twice label={opsWords.approve} sure={opsWords.approveSure} disabled={deed.busy} then={() => void say(o, "approve")} />
+        <p class="hint">{!o.online ? t(opsWords.notOnline) : t(o.use === "vacant" || o.use === "disabled" ? opsWords.nothingThere : opsWords.papersThere)}{o.door_state === "open" && ` · ${t(opsWords.openNow)}`}</p>
+        <Twice label={opsWords.approve} sure={opsWords.approveSure} disabled={deed.busy || !o.online} then={() => void say(o, "approve")} />
         <button type="button" class="plain" disabled={deed.busy} onClick={() => void say(o, "withdraw")}>{t(opsWords.refuse)}</button>
       </li>)}</ul>
       <Trouble what={deed.trouble} />

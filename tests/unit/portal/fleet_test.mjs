@@ -31,7 +31,7 @@ test("a cabinet that should be there and never said a word is missed, and is fou
   assert.deepEqual([tile("a").state, fleet.changes(began).tiles.length], ["never", 0]);
   enter("a");
   const t = tile("a");
-  assert.deepEqual([t.state, t.name, t.total, t.vacant], ["ok", "Cabinet a", 2, 1]);
+  assert.deepEqual([t.state, t.name, t.total, t.vacant], ["ok", "North", 2, 1]);
 });
 
 test("offline is told at once; since when, if that was heard", () => {
@@ -46,7 +46,16 @@ test("offline is told at once; since when, if that was heard", () => {
   assert.deepEqual([other.tile("b").state, other.tile("b")], ["offline", undefined]);
 });
 
-test("one that says it is online and is not heard for two and a half of its rhythms is silent, by what we heard and no clock", () => {
+test("what a trusted clock kept tells at once that nothing has come for long", () => {
+  const { enter, say, tile } = world();
+  enter("a", { live: false });
+  say("a", "metrics", { at: at(-60), every_ms: minute }, { live: false });
+  assert.equal(tile("a").state, "silent");
+  say("a", "metrics", { at: at(0), every_ms: minute });
+  assert.equal(tile("a").state, "ok");
+});
+
+test("one that says it is online and is not heard for two and a half of its rhythms is silent", () => {
   const { enter, say, tile } = world();
   enter("a", { live: false });
   say("a", "metrics", { at: "2031-01-01T00:00:00.000Z", every_ms: minute }, { live: false });  // its clock is wrong

@@ -55,6 +55,7 @@ export function Statistics() {
   const flow = useMemo(() => (["papers_in", "papers_taken", "returned", "collected"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]), bars: !inTime && m === "papers_in" })), [found, language]);
   const waits = useMemo(() => waited.map((m) => ({ label: t(staffWords[`wait_${m}`]), values: rows.map((r) => (r[`${m}_wait`] ? Math.round((r[`${m}_wait`] as Wait).mean_s / 360) / 10 : null)) })), [found, language]);
   const bad = useMemo(() => (["overdue", "jams"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]) })), [found, language]);
+  const step = by === "day" ? 86_400 : 3600;
   const hours = (s: number | null) => (s === null ? t(staffWords.beyondTwoWeeks) : s < 3600 ? t(staffWords.minutesN, { n: Math.round(s / 60) }) : t(staffWords.hoursN, { n: Math.round(s / 360) / 10 }));
   return (
     <>
@@ -67,9 +68,9 @@ export function Statistics() {
       <Trouble what={trouble} />
       <p><a class="button" href={`/api/statistics.csv?${query}`} download>{t(staffWords.csv)}</a></p>
       {rows.length === 0 ? <p role="status">{t(staffWords.noFigures)}</p> : <>
-        <Plot title={t(staffWords.flow)} at={at} names={names} series={flow} />
-        <Plot title={t(staffWords.waits)} at={at} names={names} series={waits} />
-        <Plot title={t(staffWords.troublesPlot)} at={at} names={names} series={bad} />
+        <Plot title={t(staffWords.flow)} at={at} names={names} series={flow} step={step} />
+        <Plot title={t(staffWords.waits)} at={at} names={names} series={waits} step={step} />
+        <Plot title={t(staffWords.troublesPlot)} at={at} names={names} series={bad} step={step} />
         <div class="scroll" role="region" aria-label={t(staffWords.statistics)} tabIndex={0}><table>
           <thead><tr><th scope="col">{t(staffWords[`by_${by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
           <tbody>{[...rows].reverse().map((r) => <tr key={r.key}><th scope="row">{r.title || "—"}</th>{counts.map((m) => <td key={m}>{r[m]}</td>)}{waited.map((m) => { const w = r[`${m}_wait`]; return <td key={m}>{w ? `${hours(w.mean_s)} (90 % ≤ ${hours(w.most_within_s)})` : "—"}</td>; })}</tr>)}</tbody>

@@ -18,7 +18,7 @@ function Front({ doors }: { doors: Door[] }) {
       <li key={d.number} class={`box size${d.size} ${d.use} ${d.door} lock-${d.lock}`} data-door={d.number} data-state={d.door}>
         <strong>{d.number}</strong>
         <span>{t(useWordsOf[d.use] ?? opsWords.unknown)}</span>
-        <span>{d.door === "open" ? "⟋ " : d.door === "closed" ? "▮ " : "? "}{t(doorWords[d.door] ?? opsWords.doorUnknown)}</span>
+        <span>{d.door === "open" ? "▯ " : d.door === "closed" ? "▮ " : "? "}{t(doorWords[d.door] ?? opsWords.doorUnknown)}</span>
         {lockWords[d.lock] && <span class="tag warn">{t(lockWords[d.lock]!)}</span>}
       </li>))}
     </ul>
@@ -73,11 +73,11 @@ export function CabinetView({ id, tile, seen, events, watch, names, portal }: { 
       <p><a href={to("")}>← {t(opsWords.fleet)}</a></p>
       <Heading>{tile.name}</Heading>
       <p class="hint">{tile.id}{tile.place && ` · ${tile.place}`}</p>
-      <p class={`state tone-${tone(tile)}`} role="status">{signs[tile.state]} {tile.state === "alarm" ? t(opsWords.trouble) : t(stateWords[tile.state])}{hint && tile.since > 0 && ` · ${t(opsWords.forAge, { age: age(Math.max(0, now - tile.since)) })}`} · {t(opsWords.occupied, { n: tile.total - tile.vacant, total: tile.total })}</p>
+      <p class={`state tone-${tone(tile)}`} role="status">{signs[tile.state]} {tile.state === "alarm" ? t(opsWords.trouble) : t(stateWords[tile.state])}{hint && tile.left > 0 && ` · ${t(opsWords.forAge, { age: age(Math.max(0, now - tile.left)) })}`}{tile.total > 0 && " · "}{tile.total > 0 && t(opsWords.occupied, { n: tile.total - tile.vacant, total: tile.total })}</p>
       {hint && <p class="notice">{t(hint)} {tile.heard > 0 && <span class="hint">{t(opsWords.lastHeard)} {clock(tile.heard)}</span>}</p>}
       <ul class="list cards">{tile.alarms.map((a) => <AlarmItem key={`${a.kind}/${a.which}`} alarm={a} />)}</ul>
-      {here && <Front doors={here.doors} />}
-      <Remote cabinet={id} portal={portal} />
+      {here && here.doors.length > 0 && <Front doors={here.doors} />}
+      {tile.state !== "never" && <Remote cabinet={id} portal={portal} />}
       {mine.length > 0 && <section><h2>{t(opsWords.recentEvents)}</h2><EventRows list={mine} names={names} /></section>}
       {here?.metrics && <section><h2>{t(opsWords.figures)}</h2><Figures m={here.metrics} tile={tile} /></section>}
       {here?.metrics?.locks && here.metrics.locks.length > 0 && <section><h2>{t(opsWords.locks)}</h2><Locks list={here.metrics.locks} /></section>}

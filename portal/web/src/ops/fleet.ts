@@ -7,6 +7,7 @@ export type State = "never" | "offline" | "silent" | "alarm" | "ok";
 export interface Tile {
   id: string; name: string; place: string; state: State; rank: number; since: number; alarms: Alarm[];
   total: number; vacant: number; version: string; heard: number;
+  left: number;  // since when it is away; 0: nobody knows, or it is not
 }
 export interface Door { number: number; size: string; use: string; door: string; lock: string; deposit: string | null; since: string }
 export interface Lock { compartment: number; lock: string; worn: boolean; cycles: number; retries: number; jams: number; usual_ms: number; recent_ms: number; wear: number }
@@ -23,6 +24,7 @@ export interface Health { id: string; name: string; wear: number; door: number; 
 interface Known {
   name: string; place: string; total: number; vacant: number; told: boolean;
   online: boolean | null; since: number; left: number; version: string; heard: number; every: number;
+  trusted: boolean;  // its clock, as it says itself
   alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>;
   metrics: string;  // as it came: what is in it is read when somebody looks
   state: State;
@@ -101,7 +103,7 @@ export class Fleet {
   private known(id: string): Known {
     let c = this.cabinets.get(id);
     if (!c) {
-      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never" };
+      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never" };
       this.cabinets.set(id, c);
     }
     return c;
@@ -130,6 +132,7 @@ export class Fleet {
     if (c.online) {
       c.since = moment(m["since"]);
       c.version = text(m["version"]);
+      c.trusted = record(m["clock"])["trusted"] === true;
     }
   }
 
@@ -153,7 +156,9 @@ export class Fleet {
   private state(c: Known | undefined, now: number): State {
     if (!c || (c.online === null && !c.told)) return "never";
     if (!c.online) return "offline";
-    if (now - Math.max(this.began, c.heard) > c.every * patience + slack && now - this.began > c.every * patience) return "silent";
+    // What is kept from a trusted clock tells at once; else it is listened to for long enough first.
+    const from = c.trusted && c.heard > 0 ? c.heard : Math.max(this.began, c.heard);
+    if (now - from > c.every * patience + slack) return "silent";
     return c.alarms.size > 0 ? "alarm" : "ok";
   }
 
@@ -168,8 +173,8 @@ export class Fleet {
     const gone = state === "never" || state === "offline" || state === "silent";
     const rank = Math.min(gone ? absent : quiet, worst ? rankOf(worst.kind) : quiet);
     const since = gone && rank === absent ? c?.left || c?.heard || 0 : worst ? worst.since : c?.since ?? 0;
-    return { id, name: c?.name || wanted?.name || id, place: c?.place || wanted?.place || "", state, rank, since, alarms,
-      total: c?.total ?? 0, vacant: c?.vacant ?? 0, version: c?.version ?? "", heard: c?.heard ?? 0 };
+    return { id, name: wanted?.name || c?.name || id, place: wanted?.place || c?.place || "", state, rank, since, alarms,
+      total: c?.total ?? 0, vacant: c?.vacant ?? 0, version: c?.version ?? "", heard: c?.heard ?? 0, left: gone ? c?.left || c?.heard || 0 : 0 };
   }
 
   // Cabinets that nothing is heard of change by that alone.
@@ -208,7 +213,8 @@ export class Fleet {
   }
 
   sums(): { occupied: number; total: number; online: number; cabinets: number } {
-    const out = { occupied: 0, total: 0, online: 0, cabinets: 0 };
+    const never = [...this.expected.keys()].filter((id) => !this.cabinets.has(id)).length;
+    const out = { occupied: 0, total: 0, online: 0, cabinets: never };
     for (const c of this.cabinets.values()) {
       out.cabinets += 1;
       out.total += c.total;

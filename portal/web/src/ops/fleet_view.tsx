@@ -25,13 +25,14 @@ function Face({ tile, now, place, of, columns, row }: Shown) {
   const age = useAge();
   const worst = tile.alarms[0];
   // A forced door goes before everything, also of a cabinet that has gone since.
-  const says = tile.state === "alarm" || tile.rank === 0 ? t(worst ? kindWords(worst.kind) : opsWords.trouble) : t(stateWords[tile.state]);
+  const state = tile.state === "alarm" ? "" : t(stateWords[tile.state]);
+  const says = tile.state === "alarm" || tile.rank === 0 ? `${away(tile) ? `${state} · ` : ""}${t(worst ? kindWords(worst.kind) : opsWords.trouble)}` : state;
   const more = tile.alarms.length > 1 ? ` +${tile.alarms.length - 1}` : "";
   return (
     <li class="cell" aria-setsize={of} aria-posinset={place + 1} style={{ left: `${100 * (place % columns) / columns}%`, top: `${Math.floor(place / columns) * row}px`, width: `${100 / columns}%` }}>
       <a class={`tile ${tone(tile)}`} href={to(`c/${tile.id}`)} data-id={tile.id} data-state={tile.state}>
         <span class="tilename"><span class="sign" aria-hidden="true">{signs[tile.state]}</span> {tile.name}</span>
-        <span class="tilesays">{says}{more}{tile.rank < 9 && tile.since > 0 && <> · {age(Math.max(0, now - tile.since))}</>}</span>
+        <span class="tilesays"><span title={says}>{says}{more}</span>{tile.rank < 9 && tile.since > 0 && <span class="tileage"> · {age(Math.max(0, now - tile.since))}</span>}</span>
         {tile.total > 0 && <span class="tileuse"><span class="bar" aria-hidden="true"><span style={{ width: `${tile.total ? Math.round(100 * (tile.total - tile.vacant) / tile.total) : 0}%` }} /></span> {tile.total - tile.vacant}/{tile.total}</span>}
       </a>
     </li>
@@ -79,7 +80,7 @@ function Tiles({ list }: { list: Tile[] }) {
 const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 export const byTrouble = (a: Tile, b: Tile) => a.rank - b.rank || (a.rank < 9 ? a.since - b.since : 0) || before(a.name, b.name) || before(a.id, b.id);
 
-export function FleetView({ sorted }: { sorted: Tile[] }) {
+export function FleetView({ sorted, away: unreached }: { sorted: Tile[]; away: string }) {
   const t = useWords();
   const [filter, setFilter] = useState<Filter>("all");
   const [find, setFind] = useState("");
@@ -96,7 +97,7 @@ export function FleetView({ sorted }: { sorted: Tile[] }) {
         {(["all", "trouble", "absent", "fine"] as const).map((f) => <Chip key={f} on={filter === f} tap={() => setFilter(f)}>{t(opsWords[f])} <strong>{count[f]}</strong></Chip>)}
         <input type="search" value={find} aria-label={t(opsWords.find)} placeholder={t(opsWords.find)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
       </div>
-      {list.length === 0 ? <p role="status">{t(sorted.length === 0 ? opsWords.noCabinets : opsWords.nothing)}</p> : <Tiles list={list} />}
+      {list.length === 0 ? <p role="status">{sorted.length > 0 ? t(opsWords.nothing) : unreached ? t(opsWords.noBroker, { url: unreached }) : t(opsWords.noCabinets)}</p> : <Tiles list={list} />}
     </>
   );
 }

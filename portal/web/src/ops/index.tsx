@@ -113,7 +113,7 @@ function Inside({ setup, leave, fleet }: { setup: Setup; leave: () => void; flee
     <>
       <nav aria-label={t(opsWords.title)}>
         {rooms.map(([path, word, n]) => <a key={path} href={to(path)} aria-current={room === path ? "page" : undefined}>{t(word)}{n !== null && ` ${n}`}</a>)}
-        <span class="hint link" role="status" data-link={fleet.link.state}>{fleet.link.state === "up" ? `● ${t(opsWords.link_up)}` : t(opsWords[`link_${fleet.link.state}`], { why: fleet.link.why })}</span>
+        <span class="hint link" role="status" data-link={fleet.link.state}>{fleet.link.state === "down" && fleet.sorted.length === 0 ? "" : fleet.link.state === "up" ? `● ${t(opsWords.link_up)}` : t(opsWords[`link_${fleet.link.state}`], { why: fleet.link.why })}</span>
         <button type="button" class="plain" onClick={leave}>{t(opsWords.disconnect)}</button>
       </nav>
       <Approvals list={openings} names={names} changed={look} />
@@ -122,7 +122,7 @@ function Inside({ setup, leave, fleet }: { setup: Setup; leave: () => void; flee
         : room === "events" ? <EventsView events={fleet.events} names={names} />
         : room === "use" ? <UseView samples={fleet.samples} portal={setup.portal === true} />
         : room === "health" ? <HealthView list={fleet.health} ask={() => fleet.send({ do: "health" })} />
-        : <FleetView sorted={fleet.sorted} />}
+        : <FleetView sorted={fleet.sorted} away={fleet.link.state === "down" ? broker(setup) : ""} />}
     </>
   );
 }

@@ -61,7 +61,7 @@ export function EventsView({ events, names }: { events: Happening[]; names: (id:
   const [held, setHeld] = useState<Happening[] | null>(null);
   const kinds = useMemo(() => [...new Set(Object.keys(eventWords).map((k) => k.split(".")[0] ?? ""))], []);
   const wish = find.trim().toLowerCase();
-  const list = (held ?? events).filter((e) => (kind === "" || e.type.startsWith(`${kind}.`)) && (wish === "" || `${names(e.cabinet)} ${e.cabinet} ${e.type} ${said(e.data)}`.toLowerCase().includes(wish)));
+  const list = (held ?? events).filter((e) => (kind === "" || e.type.startsWith(`${kind}.`)) && (wish === "" || `${names(e.cabinet)} ${e.cabinet} ${e.type} ${eventWords[e.type]?.zh ?? ""} ${eventWords[e.type]?.en ?? ""} ${said(e.data)}`.toLowerCase().includes(wish)));
   return (
     <>
       <Heading>{t(opsWords.events)}</Heading>
@@ -69,10 +69,10 @@ export function EventsView({ events, names }: { events: Happening[]; names: (id:
         <select aria-label={t(opsWords.kind)} value={kind} onChange={(e) => setKind((e.target as HTMLSelectElement).value)}>
           <option value="">{t(opsWords.everything)}</option>{kinds.map((k) => <option key={k} value={k}>{t(eventKinds[k] ?? w(k, k))}</option>)}
         </select>
-        <input type="search" value={find} aria-label={t(opsWords.find)} placeholder={t(opsWords.find)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
+        <input type="search" value={find} aria-label={t(opsWords.findEvent)} placeholder={t(opsWords.findEvent)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
         <button type="button" class="plain" onClick={() => setHeld(held ? null : events)}>{t(held ? opsWords.goOn : opsWords.pause)}</button>
       </div>
-      {list.length === 0 && <p role="status">{t(opsWords.noEvents)}</p>}
+      {list.length === 0 && <p role="status">{t(events.length === 0 ? opsWords.noEvents : opsWords.nothingFound)}</p>}
       <EventRows list={list.slice(0, listed)} names={names} />
     </>
   );

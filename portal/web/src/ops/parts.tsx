@@ -11,7 +11,10 @@ import { opsWords } from "./words";
 export const to = (path: string) => `#/${path}`;
 
 export function useHash(): string[] {
-  const read = () => decodeURIComponent(location.hash.replace(/^#\/?/, "")).split("/");
+  const read = () => {
+    const given = location.hash.replace(/^#\/?/, "");
+    try { return decodeURIComponent(given).split("/"); } catch { return given.split("/"); }
+  };
   const [path, setPath] = useState(read);
   useEffect(() => {
     const moved = () => setPath(read());
@@ -42,7 +45,7 @@ export function useAge() {
     for (const [unit, many, one] of units) {
       if (ms >= unit) { const n = Math.floor(ms / unit); return t(n === 1 ? one : many, { n }); }
     }
-    return t(w("不到 1 分钟", "less than a minute"));
+    return t(w("1 分钟内", "under a minute"));
   };
 }
 

@@ -2,8 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, live, post, trust } from "../api";
 import type { RemoteOpening } from "../remote";
-import { Field, Trouble, useDeed, useWords } from "../ui";
-import { opsWords } from "./words";
+import { Field, Trouble, useDeed, useLanguage, useWords, when } from "../ui";
+import { opsWords, outcomeWords } from "./words";
 
 interface Me { signed_in: boolean; csrf?: string; role?: string }
 
@@ -33,6 +33,8 @@ export function Remote({ cabinet, portal }: { cabinet: string; portal: boolean }
   const [door, setDoor] = useState("");
   const [reason, setReason] = useState("");
   const deed = useDeed();
+  const language = useLanguage();
+  const outcome = (o: RemoteOpening) => { const said = o.outcome || o.state; const word = outcomeWords[said]; return word ? t(word) : said; };
   const mine = list.filter((o) => o.cabinet === cabinet && o.mine && o.state === "asked");
   if (!portal) return <section class="card"><h2>{t(opsWords.remote)}</h2><p>{t(opsWords.remoteElsewhere)}</p></section>;
   if (!me) return null;
@@ -46,9 +48,9 @@ export function Remote({ cabinet, portal }: { cabinet: string; portal: boolean }
           <Field label={t(opsWords.reason)} value={reason} onValue={setReason} maxLength={60} />
           <button disabled={deed.busy || !/^\d{1,3}$/.test(door) || reason.trim() === ""}>{t(opsWords.ask)}</button>
         </form>)}
-      {mine.map((o) => <p class="notice" key={o.id} role="status">{t(opsWords.waitsForSecond, { door: o.door })} <button type="button" class="plain" disabled={deed.busy} onClick={() => void deed.run(async () => { await post(`/api/ops/openings/${o.id}/withdraw`); look(); })}>{t(opsWords.withdraw)}</button></p>)}
+      {mine.map((o) => <p class="notice" key={o.id} role="status">{t(opsWords.waitsForSecond, { door: o.door })} · {o.reason} <button type="button" class="plain" disabled={deed.busy} onClick={() => void deed.run(async () => { await post(`/api/ops/openings/${o.id}/withdraw`); look(); })}>{t(opsWords.withdraw)}</button></p>)}
       <Trouble what={deed.trouble} />
-      {list.filter((o) => o.cabinet === cabinet && o.state !== "asked").slice(0, 3).map((o) => <p class="hint" key={o.id}>{t("doorN", { n: o.door })} · {o.reason} · {o.asked_by} + {o.approved_by || "—"} · {o.outcome || o.state}</p>)}
+      {list.filter((o) => o.cabinet === cabinet && o.state !== "asked").slice(0, 3).map((o) => <p class="hint" key={o.id}>{t("doorN", { n: o.door })} · {o.reason} · {o.asked_by} + {o.approved_by || "—"} · {when(o.at, language)} · {outcome(o)}</p>)}
     </section>
   );
 }

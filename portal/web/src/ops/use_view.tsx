@@ -29,6 +29,7 @@ export function UseView({ samples, portal }: { samples: Sample[]; portal: boolea
     <>
       <Heading>{t(opsWords.use)}</Heading>
       <p class="hint">{t(opsWords.sincePage)}{portal && <> <a href="/admin/statistics">{t(opsWords.statistics)}</a></>}</p>
+      {!last && <p role="status">{t(opsWords.gathering)}</p>}
       {last && <p class="state" role="status">{t(opsWords.occupied, { n: last.occupied, total: last.total })} · {t(opsWords.onlineCabinets)} {last.online}/{last.cabinets}</p>}
       <Plot title={t(opsWords.occupancy)} at={at} series={occupancy} />
       <Plot title={t(opsWords.onlineCabinets)} at={at} series={online} />

@@ -26,6 +26,7 @@ export const opsWords = {
   absent: w("失联", "Away"),
   fine: w("正常", "Fine"),
   find: w("查找名称、位置、编号", "Find by name, place or id"),
+  findEvent: w("查找柜子、事件", "Find by cabinet or event"),
   nothing: w("没有符合的柜子。", "No cabinet is like that."),
   noCabinets: w("还没有柜子的消息。", "No cabinet has said a word yet."),
   never: w("从未上线", "never heard of"),
@@ -33,9 +34,9 @@ export const opsWords = {
   silent: w("没有声音", "silent"),
   ok: w("正常", "fine"),
   neverHint: w("登记过，但从来没有连上。很可能忘了通电。", "Enrolled, and never heard of: somebody may have forgotten to switch it on."),
-  offlineHint: w("先看电源，再看网络。柜子离线时二维码和取件码仍可用。", "Look at its power, then its network. QR codes and pickup codes work without it."),
+  offlineHint: w("先看电源，再看网络；都正常就重启 lockerd。柜子离线时二维码和取件码仍可用。", "Look at its power, then its network; if both are good, restart lockerd. QR codes and pickup codes work without it."),
   silentHint: w("自称在线，却早该有消息了。可能卡住了，重启 lockerd。", "It says that it is online and should have been heard long ago. It may hang: restart lockerd."),
-  forAge: w("已 {age}", "for {age}"),
+  forAge: w("已{age}", "for {age}"),
   ago: w("{age}前", "{age} ago"),
   lastHeard: w("最后消息", "last heard"),
   occupied: w("已用 {n}/{total}", "{n} of {total} in use"),
@@ -95,6 +96,13 @@ export const opsWords = {
   reason: w("原因（不写姓名电话）", "Reason (no names, no phone numbers)"),
   ask: w("申请", "Ask for it"),
   waitsForSecond: w("{door} 号门：等待另一位同事同意", "Door {door}: waits for a second person"),
+  noBroker: w("连不上消息服务器 {url}，正在重试。", "The broker at {url} cannot be reached; trying again."),
+  gathering: w("正在收集数据…", "Gathering figures…"),
+  nothingFound: w("没有符合的事件。", "No event is like that."),
+  papersThere: w("里面有资料", "papers lie there"),
+  nothingThere: w("里面没有登记的资料", "nothing is known to lie there"),
+  notOnline: w("柜子离线，现在开不了", "the cabinet is offline: it cannot be opened now"),
+  openNow: w("门现在开着", "the door stands open"),
   pending: w("等待您同意的远程开门", "Wait for your approval"),
   pendingOne: w("{place} {door} 号门，{who} 申请：{reason}", "{place}, door {door}, asked for by {who}: {reason}"),
   approve: w("同意并开门", "Approve and open"),
@@ -109,6 +117,14 @@ export const eventKinds: Record<string, Words> = {
   deposit: w("存取", "papers"), opening: w("开门", "openings"), credential: w("凭证", "credentials"), staff: w("工作人员", "staff"), door: w("柜门异常", "doors"),
   lock: w("锁", "locks"), compartment: w("柜格", "compartments"), board: w("控制板", "boards"), input: w("传感器", "sensors"), clock: w("时钟", "clock"),
   storage: w("存储", "storage"), daemon: w("程序", "lockerd"), cabinet: w("接线", "wiring"), ledger: w("账本", "ledger"),
+};
+
+// How an opening from afar ended.
+export const outcomeWords: Record<string, Words> = {
+  opened: w("已打开", "opened"), jammed: w("卡住", "jammed"), unknown_outcome: w("结果不明，请看柜门", "unknown: look at the door"), board_lost: w("控制板失联", "board lost"),
+  busy: w("柜门正在使用", "door in use"), cabinet_offline: w("柜子离线", "cabinet offline"), unknown_compartment: w("没有此门", "no such door"),
+  withdrawn: w("已撤回或拒绝", "withdrawn or refused"), expired: w("过期未同意", "nobody approved in time"), approved: w("已同意，结果不明", "approved, outcome unknown"),
+  not_permitted: w("柜子不允许", "the cabinet refused"), clock_untrusted: w("柜子时钟不可信", "its clock is not trusted"),
 };
 
 const event = (zh: string, en: string) => w(zh, en);
