@@ -137,7 +137,8 @@ def run_dashboard(report, arguments):
         report.row("until all of them are counted", ready["whole"], "ms", 2000)
         report.row("a door forced, to its alarm on the page (worst)", max(moved), "ms", 1000)
         report.row("the cabinet's word, to the page (worst)", max(told), "ms", 1000)
-        report.row(f"longest task while scrolling {SCROLL_MS // 1000} s", max([0, *scrolled["long"]]), "ms", 50)
+        report.row(f"processor time of the longest task, {SCROLL_MS // 1000} s of scrolling", scrolled["work"], "ms", 50)
+        report.row(f"the longest task, waiting for a processor included", max([0, *scrolled["long"]]), "ms", 50)
         report.row("longest gap between frames", scrolled["longest_gap"], "ms", 50)
         report.row("tiles in the page at once", scrolled["tiles"], "", arguments.cabinets)
     finally:

@@ -41,6 +41,11 @@ try {
       say({ at: await page.evaluate((id) => globalThis.seen.alarms[id], order.cabinet) });
     } else if (order.do === "scroll") {
       await page.mouse.move(900, 700);
+      // What of a task is the page's own work and what is waiting for a processor, the trace tells.
+      const trace = await page.context().newCDPSession(page);
+      const traced = [];
+      trace.on("Tracing.dataCollected", (e) => traced.push(...e.value));
+      await trace.send("Tracing.start", { categories: "toplevel,devtools.timeline", transferMode: "ReportEvents" });
       const from = await page.evaluate(() => performance.now());
       // As a hand on a wheel does: on and on, down and up again; the page counts its frames meanwhile.
       await page.evaluate(() => { globalThis.frames = []; const turn = (now) => { globalThis.frames.push(now); globalThis.counting = requestAnimationFrame(turn); }; turn(performance.now()); });
@@ -52,10 +57,16 @@ try {
         if (i % 60 === 59) down = !down;
       }
       const frames = await page.evaluate(() => { cancelAnimationFrame(globalThis.counting); return globalThis.frames; });
+      const whole = new Promise((done) => { trace.once("Tracing.tracingComplete", done); });
+      await trace.send("Tracing.end");
+      await whole;
+      const main = traced.find((e) => e.name === "FireAnimationFrame");
+      const tasks = traced.filter((e) => e.ph === "X" && e.tid === main.tid && e.pid === main.pid && e.name.endsWith("RunTask"));
+      const work = Math.max(...tasks.map((e) => (e.tdur ?? 0) / 1000));
       const long = await page.evaluate((since) => globalThis.seen.long.filter((l) => l.at >= since).map((l) => l.ms), from);
       await shot(page, "scrolled");
       const gaps = frames.slice(1).map((t, i) => t - frames[i]);
-      say({ long, frames: frames.length, longest_gap: Math.max(...gaps), height: await page.evaluate(() => document.documentElement.scrollHeight), tiles: await page.evaluate(() => document.querySelectorAll(".tile").length) });
+      say({ work, long, frames: frames.length, longest_gap: Math.max(...gaps), height: await page.evaluate(() => document.documentElement.scrollHeight), tiles: await page.evaluate(() => document.querySelectorAll(".tile").length) });
     } else {
       break;
     }

@@ -9,6 +9,7 @@ import { opsWords } from "./words";
 type Filter = "all" | "trouble" | "absent" | "fine";
 const least = 15;    // rem, of a tile's width
 const height = 6.75; // rem, with its gap
+const atOnce = 2;    // rows that come into the page in one frame: a hand that throws the list far sees it fill, and never stall
 const beyond = 2;    // rows kept above and below what is seen
 
 interface Shown { tile: Tile; now: number; place: number; of: number; columns: number; row: number }
@@ -51,7 +52,15 @@ function Tiles({ list }: { list: Tile[] }) {
       const above = scrollY - at.top;
       const from = Math.max(0, Math.floor(above / at.row) - beyond);
       const to_ = Math.ceil((above + innerHeight) / at.row) + beyond;
-      setSight((s) => (s.columns === at.columns && s.from === from && s.to === to_ && s.row === at.row ? s : { columns: at.columns, from, to: to_, row: at.row }));
+      setSight((s) => {
+        if (s.columns !== at.columns || s.row !== at.row) return { columns: at.columns, from, to: to_, row: at.row };
+        // What stays in sight stays; from there on a few rows more with each frame.
+        const kept = s.to > from && s.from < to_ ? { from: Math.max(s.from, from), to: Math.min(s.to, to_) } : { from, to: from };
+        const down = Math.min(to_, kept.to + atOnce);
+        const up = Math.max(from, kept.from - (atOnce - (down - kept.to)));
+        if (down !== to_ || up !== from) ask();
+        return s.from === up && s.to === down ? s : { columns: at.columns, from: up, to: down, row: at.row };
+      });
     };
     const ask = () => { if (asked === 0) asked = requestAnimationFrame(look); };
     const measure = () => {
