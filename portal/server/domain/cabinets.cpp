@@ -19,7 +19,8 @@ cabinet_record record_of(const soci::row& r) {
             r.get<std::string>(3),
             static_cast<std::uint64_t>(r.get<long long>(4)),
             r.get<std::string>(5),
-            r.get<long long>(6)};
+            r.get<long long>(6),
+            r.get<long long>(7)};
 }
 
 result<void> check_words(const cabinet_record& what) {
@@ -99,8 +100,8 @@ result<void> remove_cabinet(office& o, const std::string& id) {
 
 std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare
-             << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE id = :i AND removed_at = 0",
+        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger, counted_until FROM cabinets "
+                               "WHERE id = :i AND removed_at = 0",
          soci::use(id));
     for (const auto& r : rows) {
         return record_of(r);
@@ -111,8 +112,9 @@ std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
 std::vector<cabinet_record> all_cabinets(office& o) {
     std::vector<cabinet_record> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << "SELECT id, name, place, help, sequence, head, ledger FROM cabinets WHERE removed_at = "
-                               "0 ORDER BY id");
+        (o.db.sql().prepare
+         << "SELECT id, name, place, help, sequence, head, ledger, counted_until FROM cabinets WHERE removed_at = "
+            "0 ORDER BY id");
     for (const auto& r : rows) {
         out.push_back(record_of(r));
     }
@@ -122,7 +124,8 @@ std::vector<cabinet_record> all_cabinets(office& o) {
 void restart_at(office& o, const std::string& cabinet, std::uint64_t sequence) {
     const auto s = static_cast<long long>(sequence);
     transaction t(o.db.sql());
-    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = '', ledger = ledger + 1, roster_digest = '' WHERE id = :i",
+    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = '', ledger = ledger + 1, roster_digest = '', "
+                  "counted_until = heard_until WHERE id = :i",
         soci::use(s), soci::use(cabinet);
     // It may have forgotten which codes were ended, and would look for others than are shown: it is told again.
     o.db.sql() << "UPDATE deposits SET revoke_to = first_issue WHERE cabinet = :i AND first_issue > 0 AND state IN "

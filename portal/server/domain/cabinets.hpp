@@ -15,10 +15,11 @@ struct cabinet_record {
     std::string id;
     std::string name;
     std::string place;
-    std::string help;            // a phone number for whoever stands before it
-    std::uint64_t sequence = 0;  // of the last event that was taken in …
-    std::string head{};          // … and its hash; empty: not known
-    std::int64_t ledger = 0;     // how many others it had before
+    std::string help;                   // a phone number for whoever stands before it
+    std::uint64_t sequence = 0;         // of the last event that was taken in …
+    std::string head{};                 // … and its hash; empty: not known
+    std::int64_t ledger = 0;            // how many others it had before
+    std::int64_t counted_until_ms = 0;  // what the one before told of is counted; this one may tell it again
 };
 
 // A new cabinet with a new key. Errors: malformed, taken.

@@ -66,6 +66,8 @@ const std::vector<std::vector<std::string_view>>& migrations() {
          "NULL, lay_until BIGINT NOT NULL)",
          "CREATE INDEX stays_of_case ON stays (case_id)",
          "ALTER TABLE cabinets ADD COLUMN removed_at BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE cabinets ADD COLUMN heard_until BIGINT NOT NULL DEFAULT 0",
+         "ALTER TABLE cabinets ADD COLUMN counted_until BIGINT NOT NULL DEFAULT 0",
          "CREATE TABLE remote_openings (id TEXT PRIMARY KEY, cabinet TEXT NOT NULL, door INTEGER NOT NULL, reason TEXT "
          "NOT NULL, asked_by TEXT NOT NULL, approved_by TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT NOT NULL, "
          "created_at BIGINT NOT NULL, settled_at BIGINT NOT NULL)",

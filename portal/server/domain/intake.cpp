@@ -33,6 +33,7 @@ int number(const object& o, std::string_view member) {
 // An event, and the how manyth ledger of this cabinet it is of.
 struct ledger_event : cabinet_event {
     std::int64_t ledger = 0;
+    bool counted = false;  // by the ledger that the cabinet had before
 };
 
 std::string cause_of(const ledger_event& e) {
@@ -183,7 +184,9 @@ void count_event(office& o, const ledger_event& e, const std::optional<deposit_r
 void apply(office& o, const ledger_event& e) {
     auto d = deposit_of(o, e);
     const auto what = d ? effect_of(e, *d) : std::nullopt;
-    count_event(o, e, d, what ? &*what : nullptr);
+    if (!e.counted) {
+        count_event(o, e, d, what ? &*what : nullptr);
+    }
     if (d) {
         if (what) {
             if (what->state != nullptr) {
@@ -257,9 +260,11 @@ taken_in take_one(office& o, const cabinet_event& e) {
         return taken_in::gap;
     }
     const auto sequence = static_cast<long long>(e.sequence);
-    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = :h WHERE id = :i", soci::use(sequence), soci::use(e.head),
-        soci::use(e.cabinet);
-    apply(o, {e, cabinet->ledger});
+    const long long at = happened_ms(o, e);
+    o.db.sql() << "UPDATE cabinets SET sequence = :s, head = :h, heard_until = CASE WHEN heard_until < :t THEN :u ELSE "
+                  "heard_until END WHERE id = :i",
+        soci::use(sequence), soci::use(e.head), soci::use(at), soci::use(at), soci::use(e.cabinet);
+    apply(o, {e, cabinet->ledger, at <= cabinet->counted_until_ms});
     o.changed("cabinet/" + e.cabinet);
     return taken_in::now;
 }

@@ -25,13 +25,8 @@ constexpr std::array<measure_name, measures> names{{{"papers_in", false},
 
 constexpr std::int64_t first_believed = 1'700'000'000'000;  // 2023: no cabinet of ours is older
 
-// A cabinet's clock may have been wrong; an hour in the future, or before there were cabinets, is not when it was.
-std::int64_t when(const office& o, const cabinet_event& e) {
-    return e.at_ms < first_believed || e.at_ms > o.now() + hour ? o.now() : e.at_ms;
-}
-
 void add(office& o, const counted_event& e, measure m, std::int64_t wait_ms = 0) {
-    const long long at = when(o, e.event) / hour;
+    const long long at = happened_ms(o, e.event) / hour;
     const std::string called(name(m));
     const long long wait_s = std::max<std::int64_t>(0, wait_ms) / second;
     const auto bound = std::find_if(wait_bounds_s.begin(), wait_bounds_s.end(), [&](auto b) { return wait_s <= b; });
@@ -46,7 +41,7 @@ void add(office& o, const counted_event& e, measure m, std::int64_t wait_ms = 0)
 // When papers came to lie there and when they were taken out, by the cabinets' clocks. Deposits themselves are written
 // by times of our own.
 void count_deposited(office& o, const counted_event& e) {
-    const long long at = when(o, e.event);
+    const long long at = happened_ms(o, e.event);
     o.db.sql() << "DELETE FROM stays WHERE deposit = :i", soci::use(e.deposit);
     o.db.sql() << "INSERT INTO stays (deposit, case_id, kind, lay_from, lay_until) VALUES (:i, :c, :k, :t, 0)",
         soci::use(e.deposit), soci::use(e.case_id), soci::use(e.kind), soci::use(at);
@@ -61,7 +56,7 @@ void count_deposited(office& o, const counted_event& e) {
 }
 
 void count_retrieved(office& o, const counted_event& e) {
-    const long long at = when(o, e.event);
+    const long long at = happened_ms(o, e.event);
     o.db.sql() << "UPDATE stays SET lay_until = :t WHERE deposit = :i", soci::use(at), soci::use(e.deposit);
     if (e.taken_back) {
         add(o, e, measure::taken_back);
@@ -90,6 +85,11 @@ std::string key_of(grouping by, std::int64_t local_ms, const std::string& cabine
 }
 
 }  // namespace
+
+// An hour in the future, or before there were cabinets, is not when it was.
+std::int64_t happened_ms(const office& o, const cabinet_event& e) {
+    return e.at_ms < first_believed || e.at_ms > o.now() + hour ? o.now() : e.at_ms;
+}
 
 std::string_view name(measure m) {
     return names.at(static_cast<std::size_t>(m)).says;

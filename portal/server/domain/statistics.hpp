@@ -41,6 +41,9 @@ struct waits {
     [[nodiscard]] std::int64_t within_s(double part) const;
 };
 
+// When it happened: by the cabinet's clock, unless that is wrong beyond belief.
+[[nodiscard]] std::int64_t happened_ms(const office& o, const cabinet_event& e);
+
 // In the transaction of the event. `before`: its deposit's state as it was, empty where there is none.
 struct counted_event {
     const cabinet_event& event;

@@ -95,6 +95,21 @@ TEST_CASE(
     CHECK(b.sum(measure::papers_in).n == 1);
 }
 
+TEST_CASE("statistics: a ledger that was restored tells again what was counted, and is counted from there on") {
+    counting b;
+    b.happens("opening.opened", {{"compartment", 3}});
+    b.pass(hour);
+    b.happens("opening.jammed", {{"compartment", 3}});
+    restart_at(b.desk, "c1", 0);
+    CHECK(b.take({"c1", 1, "opening.opened", {{"compartment", 3}}, "", b.at - hour}) == taken_in::now);
+    CHECK(b.take({"c1", 2, "opening.jammed", {{"compartment", 3}}, "", b.at}) == taken_in::now);
+    CHECK(b.sum(measure::openings).n == 1);
+    CHECK(b.sum(measure::jams).n == 1);
+    b.pass(minute);
+    CHECK(b.take({"c1", 3, "opening.opened", {{"compartment", 3}}, "", b.at}) == taken_in::now);
+    CHECK(b.sum(measure::openings).n == 2);
+}
+
 TEST_CASE("statistics: by hour and day of the office's own time, by service, for one cabinet alone") {
     counting b;
     (void)add_cabinet(b.desk, {"c2", "南门", "", "", 0}, b.cabinet_key);
