@@ -63,12 +63,12 @@ public:
     }
 
 private:
-    void add(const std::string& key, std::string_view platform, std::string name, std::string topic,
+    void add(const std::string& key, std::string_view platform, const std::string& name, const std::string& topic,
              std::string_view value, object more) {
         more["platform"] = platform;
         more["unique_id"] = fmt::format("locker-{}-{}", config_.id, key);
-        more["name"] = std::move(name);
-        more["state_topic"] = std::move(topic);
+        more["name"] = name;
+        more["state_topic"] = topic;
         more["value_template"] = value;
         more.emplace("availability", array{object{{"topic", t_.status()}, {"value_template", online}}});
         more["availability_mode"] = "all";
@@ -103,9 +103,10 @@ private:
             {{"device_class", alarm.device_class}});
     }
 
-    void add_figure(std::string_view key, std::string name, std::string topic, std::string_view value, object more) {
+    void add_figure(std::string_view key, const std::string& name, const std::string& topic, std::string_view value,
+                    object more) {
         more["entity_category"] = "diagnostic";
-        add(std::string(key), "sensor", std::move(name), std::move(topic), value, std::move(more));
+        add(std::string(key), "sensor", name, topic, value, std::move(more));
     }
 
     void add_figures() {

@@ -161,6 +161,7 @@ std::vector<statistics_row> statistics(office& o, const statistics_wish& wish) {
         sums.within.at(bucket) += r.get<long long>(5);
     }
     std::vector<statistics_row> out;
+    out.reserve(found.size());
     for (auto& [key, row] : found) {
         out.push_back(std::move(row));
     }
