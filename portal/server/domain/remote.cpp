@@ -119,6 +119,10 @@ result<remote_opening> approve_remote(office& o, const staff_account& who, const
     if (found->asked_by == who.number) {
         return problem{403, "not_permitted", "需要另一位同事同意。 Another person has to approve."};
     }
+    const auto asker = find_staff(o, found->asked_by);  // much may have happened in ten minutes
+    if (!asker || !asker->active || asker->role != "admin" || !may_work_at(*asker, found->cabinet)) {
+        return problem{403, "not_permitted", "申请人已无此权限。 Whoever asked may not do so any more."};
+    }
     move_to(o, *found, remote_state::approved, who.number);
     audit(o, "staff:" + who.number, "remote opening approved", fmt::format("{}/{}", found->cabinet, found->door));
     return found;

@@ -108,7 +108,8 @@ http_response pages::of_dashboard(const http_request& r) const {
         return refused({404, "unknown", "没有此地址。 There is nothing at this address."});
     }
     out = sent(at->second, r);
-    if (r.path == "/ops/" || r.path.ends_with(".js")) {  // a worker has the policy that its own file came with
+    if (r.path == "/ops/" || r.path.ends_with(".js")) {         // a worker has the policy that its own file came with
+        out.headers.emplace_back("Cache-Control", "no-cache");  // … which names the broker of today
         const auto broker = dashboard_.broker.substr(0, dashboard_.broker.find('/', dashboard_.broker.find("//") + 2));
         out.headers.emplace_back("Content-Security-Policy",
                                  "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src "

@@ -132,6 +132,7 @@ TEST_CASE("statistics: by hour and day of the office's own time, by service, for
 
 TEST_CASE("a door opened from afar: with a reason, by two persons, once, within ten minutes") {
     bench b;
+    REQUIRE(add_staff(b.desk, {asker, "hash"}).has_value());
     CHECK(ask_remote(b.desk, asker, "c1", 0, "why").error().code == "malformed");
     CHECK(ask_remote(b.desk, asker, "c1", 3, "").error().code == "malformed");
     CHECK(ask_remote(b.desk, asker, "c9", 3, "why").error().code == "unknown_cabinet");
@@ -145,11 +146,16 @@ TEST_CASE("a door opened from afar: with a reason, by two persons, once, within 
     CHECK(withdraw_remote(b.desk, asker, asked->id).error().code == "wrong_state");
     settle_remote(b.desk, asked->id, "opened");
     CHECK(remote_openings(b.desk, asker, 10).front().outcome == "opened");
+    const auto stale = ask_remote(b.desk, asker, "c1", 7, "then suspended");
+    b.db.sql() << "UPDATE staff SET active = 0 WHERE number = '9000'";
+    CHECK(approve_remote(b.desk, second_one, stale->id).error().code == "not_permitted");
+    b.db.sql() << "UPDATE staff SET active = 1 WHERE number = '9000'";
+    b.now += second;
     const auto late = ask_remote(b.desk, asker, "c1", 4, "again");
     b.now += remote_waits_ms + 1;
     CHECK(approve_remote(b.desk, second_one, late->id).error().code == "wrong_state");
     CHECK(remote_openings(b.desk, second_one, 10).front().state == remote_state::expired);
-    CHECK(b.count("SELECT COUNT(*) FROM audit WHERE what LIKE 'remote opening%'") == 3);
+    CHECK(b.count("SELECT COUNT(*) FROM audit WHERE what LIKE 'remote opening%'") == 4);
     b.now += 5000 * day;
     (void)purge(b.desk);
     CHECK(b.count("SELECT COUNT(*) FROM remote_openings") == 0);
