@@ -1,12 +1,10 @@
 """The dashboard in a real browser against a real cabinet, broker and portal, by an account that may only read."""
 import json
-import os
-import pathlib
-import shutil
-import subprocess
 
-import portal_kit
-from cabinet_kit import ROOT, wait_for
+import paho.mqtt.client as mqtt
+
+from cabinet_kit import wait_for
+from walk import walk
 
 ACCOUNT = ("dashboard", "a password for the wall")
 
@@ -39,24 +37,6 @@ class World:
         self.stand.daemon.end()
 
 
-def walk(s, p, shots):
-    given = {"origin": p.origin, "chromium": shutil.which("chromium"), "modules": str(ROOT / "portal" / "web"), "shots": shots,
-             "account": ACCOUNT, "cabinet": s.cabinet, "alone": f"http://127.0.0.1:{s.ws_port}"}
-    world = World(s, p)
-    with open(s.folder / "dashboard.err", "w+b") as errors, subprocess.Popen(
-            ["node", pathlib.Path(__file__).parent / "pages" / "dashboard.mjs", json.dumps(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, text=True) as node:
-        for line in node.stdout:
-            asked = json.loads(line)
-            if asked["do"] == "end":
-                return asked
-            done = getattr(world, asked["do"])(asked) or {}
-            node.stdin.write(json.dumps({"ok": True, **done}) + "\n")
-            node.stdin.flush()
-        errors.seek(0)
-        raise AssertionError(errors.read().decode()[-4000:])
-
-
 def test_the_dashboard_in_a_browser(stand, portal):
     s = stand(start=False, dashboard=ACCOUNT)
     s.start_broker()
@@ -67,7 +47,7 @@ def test_the_dashboard_in_a_browser(stand, portal):
     p.ctl("enrol", "never-1", "--name", "从未上线的柜子", "--place", "南门")
     p.start()
     s.put_in("papers")  # so that there is something to count
-    found = walk(s, p, os.environ.get("LOCKER_SHOTS") or str(s.folder / "shots"))
+    found = walk("dashboard.mjs", s, World(s, p), origin=p.origin, account=ACCOUNT, alone=f"http://127.0.0.1:{s.ws_port}")
     assert found["axe"] == [], "\n".join(found["axe"])
     assert found["errors"] == []
     assert found["hosts"] == sorted([f"127.0.0.1:{p.port}", f"127.0.0.1:{s.ws_port}"])
@@ -75,7 +55,6 @@ def test_the_dashboard_in_a_browser(stand, portal):
 
 def test_the_read_only_account_reads_no_grant_and_opens_nothing(stand):
     s = stand(dashboard=ACCOUNT)
-    import paho.mqtt.client as mqtt
     heard = []
     c = mqtt.Client(client_id="wall", transport="websockets")
     c.username_pw_set(*ACCOUNT)

@@ -1,15 +1,8 @@
 """The pages in a real browser against the real stack: both languages, light and dark, large type, the keyboard alone, the uplink cut."""
-import json
-import os
-import pathlib
-import shutil
-import subprocess
-
 import portal_kit
-from cabinet_kit import ROOT, read_qr_image
+from cabinet_kit import read_qr_image
 from portal_kit import pages_weight
-
-SHOTS = os.environ.get("LOCKER_SHOTS")
+from walk import walk
 
 
 class World:
@@ -21,38 +14,19 @@ class World:
     def cut(self, _):
         self.stand.broker.end()
         self.portal.wait_online(False)
-        return {"ok": True}
 
     def mend(self, _):
         self.stand.start_broker()
         self.portal.wait_online()
-        return {"ok": True}
 
     def read(self, asked):
-        return {"ok": True, "text": read_qr_image(asked["image"])}
+        return {"text": read_qr_image(asked["image"])}
 
     def scan(self, asked):
         return self.stand.enter(read_qr_image(asked["image"]), via="scanner")
 
     def type(self, asked):
         return self.stand.enter(asked["text"])
-
-
-def walk(s, p):
-    given = {"origin": p.origin, "cabinet": s.cabinet, "staff": p.staff, "password": portal_kit.PASSWORD, "chromium": shutil.which("chromium"),
-             "modules": str(ROOT / "portal" / "web"), "shots": SHOTS or str(s.folder / "shots")}
-    world = World(s, p)
-    with open(s.folder / "story.err", "w+b") as errors, subprocess.Popen(
-            ["node", pathlib.Path(__file__).parent / "pages" / "story.mjs", json.dumps(given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, text=True) as node:
-        for line in node.stdout:
-            asked = json.loads(line)
-            if asked["do"] == "end":
-                return asked
-            node.stdin.write(json.dumps(getattr(world, asked["do"])(asked)) + "\n")
-            node.stdin.flush()
-        errors.seek(0)
-        raise AssertionError(errors.read().decode()[-4000:])
 
 
 def test_the_story_in_a_browser(stand, portal):
@@ -64,7 +38,7 @@ def test_the_story_in_a_browser(stand, portal):
     s.mqtt = s.listener()
     s.start_daemon()
     p = portal(s)
-    found = walk(s, p)
+    found = walk("story.mjs", s, World(s, p), origin=p.origin, staff=p.staff, password=portal_kit.PASSWORD)
     assert found["axe"] == []
     assert found["errors"] == []
     assert found["hosts"] == [f"127.0.0.1:{p.port}"]

@@ -2,48 +2,9 @@
 // in the world, a line of JSON each way.
 // Usage: node dashboard.mjs '{"origin","chromium","modules","shots","account"?,"cabinet","staff"?}'
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { chromium, end, given, look as lookAt, seen, world } from "./browser.mjs";
 
-const given = JSON.parse(process.argv[2]);
-const require = createRequire(join(given.modules, "package.json"));
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-mkdirSync(given.shots, { recursive: true });
-const seen = { hosts: new Set(), axe: [], errors: [] };
-
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-async function world(what, more = {}) {
-  console.log(JSON.stringify({ do: what, ...more }));
-  const said = JSON.parse((await answers.next()).value);
-  assert.ok(said.ok, `${what}: ${JSON.stringify(said)}`);
-  return said;
-}
-
-async function look(page, name) {
-  await page.evaluate(axe);
-  const size = page.viewportSize();
-  for (const scheme of ["light", "dark"]) {
-    for (const large of [false, true]) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await page.evaluate((on) => document.documentElement.classList.toggle("large", on), large);
-      const called = `ops-${name}-${scheme}${large ? "-large" : ""}`;
-      await page.screenshot({ path: join(given.shots, `${called}.png`) });
-      const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      for (const v of found.violations) seen.axe.push(`${called}: ${v.id}: ${v.nodes.map((n) => n.html).join(" | ").slice(0, 300)}`);
-      await page.setViewportSize({ width: 320, height: 640 });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (wide > 320) seen.axe.push(`${called}: ${wide} px wide on a screen of 320`);
-      await page.screenshot({ path: join(given.shots, `${called}-phone.png`) });
-      await page.setViewportSize(size);
-    }
-  }
-  await page.evaluate(() => document.documentElement.classList.toggle("large", false));
-  await page.emulateMedia({ colorScheme: "light" });
-}
-
+const look = (page, name) => lookAt(page, `ops-${name}`, { fullPage: false });
 const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox"] });
 const context = await browser.newContext({ viewport: { width: 1600, height: 900 }, locale: "zh-CN" });
 const page = await context.newPage();
@@ -161,5 +122,4 @@ await page.locator(".plot canvas").first().waitFor();
 await page.getByRole("table").waitFor();
 await look(page, "statistics");
 await browser.close();
-console.log(JSON.stringify({ do: "end", axe: seen.axe, errors: seen.errors, hosts: [...seen.hosts].sort() }));
-process.exit(0);
+end();

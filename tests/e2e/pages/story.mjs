@@ -2,27 +2,8 @@
 // Usage: node story.mjs '{"origin","cabinet","staff","password","chromium","modules","shots"}'
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { createRequire } from "node:module";
-import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-
-const given = JSON.parse(process.argv[2]);
-const require = createRequire(join(given.modules, "package.json"));
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-mkdirSync(given.shots, { recursive: true });
-
-const seen = { hosts: new Set(), axe: [], errors: [] };
-
-// What people do outside the pages, and what happens to the network: asked of whoever started us, a line each way.
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-async function world(what, more = {}) {
-  console.log(JSON.stringify({ do: what, ...more }));
-  const said = JSON.parse((await answers.next()).value);
-  assert.ok(said.ok, `${what}: ${JSON.stringify(said)}`);
-  return said;
-}
+import { chromium, end, given, look, seen, world } from "./browser.mjs";
 
 // RFC 6238, each step once.
 const used = {};
@@ -51,28 +32,6 @@ async function newPage(browser, options = {}) {
   page.on("console", (m) => { if (m.type() === "error" && !/status of (4|5)\d\d/.test(m.text())) seen.errors.push(m.text()); });
   page.setDefaultTimeout(20000);
   return page;
-}
-
-// Each page in light and dark, in both sizes of type, and on the narrowest phone.
-async function look(page, name) {
-  await page.evaluate(axe);
-  for (const scheme of ["light", "dark"]) {
-    for (const large of [false, true]) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await page.evaluate((on) => document.documentElement.classList.toggle("large", on), large);
-      const called = `${name}-${scheme}${large ? "-large" : ""}`;
-      await page.screenshot({ path: join(given.shots, `${called}.png`), fullPage: true });
-      const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      for (const v of found.violations) seen.axe.push(`${called}: ${v.id}: ${v.nodes.map((n) => n.html).join(" | ").slice(0, 300)}`);
-      const size = page.viewportSize();
-      await page.setViewportSize({ width: 320, height: 568 });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (wide > 320) seen.axe.push(`${called}: ${wide} px wide on a screen of 320`);
-      await page.setViewportSize(size);
-    }
-  }
-  await page.evaluate(() => document.documentElement.classList.toggle("large", false));
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 const words = {
@@ -298,8 +257,7 @@ try {
   await story(browser, "en", "13800138002");
   await keyboard(browser, "13800138003");
   await cutOff(browser, "13800138004");
-  console.log(JSON.stringify({ do: "end", hosts: [...seen.hosts], axe: seen.axe, errors: seen.errors }));
 } finally {
   await browser.close();
-  process.stdin.destroy();
 }
+end();
