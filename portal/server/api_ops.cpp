@@ -5,6 +5,7 @@
 
 #include "portal/server/api_views.hpp"
 #include "portal/server/app.hpp"
+#include "portal/server/domain/members.hpp"
 #include "portal/server/domain/remote.hpp"
 #include "portal/server/domain/statistics.hpp"
 #include "portal/server/metrics.hpp"
@@ -23,11 +24,6 @@ constexpr std::int64_t days_most = 3'660;
 
 // ---- doors opened from afar
 
-std::string word_of(const object& o, std::string_view member) {
-    const auto* v = o.if_contains(member);
-    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "unknown";
-}
-
 // With what a second person should know: what lies there, as the cabinet says just now.
 object shown(app& a, const remote_opening& r, const staff_account& who) {
     const auto& now = a.link.now_of(r.cabinet);
@@ -35,8 +31,8 @@ object shown(app& a, const remote_opening& r, const staff_account& who) {
     const object none;
     const object& door = at == now.compartments.end() ? none : at->second;
     return {{"online", now.online},
-            {"use", word_of(door, "use")},
-            {"door_state", word_of(door, "door")},
+            {"use", text_in(door, "use", "unknown")},
+            {"door_state", text_in(door, "door", "unknown")},
             {"id", r.id},
             {"cabinet", r.cabinet},
             {"door", r.door},

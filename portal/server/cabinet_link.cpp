@@ -12,6 +12,7 @@
 #include <charconv>
 
 #include "portal/server/domain/cases.hpp"
+#include "portal/server/domain/members.hpp"
 #include "portal/server/domain/staff.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/timestamp.hpp"
@@ -31,11 +32,6 @@ constexpr auto sweep_every = 60s;
 constexpr std::size_t cabinets_heard = 10'000;
 constexpr std::size_t message_bytes = 256 * 1024;
 constexpr std::string_view root = "locker/v1/";
-
-std::string text(const object& o, std::string_view member) {
-    const auto* v = o.if_contains(member);
-    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
-}
 
 std::int64_t number(const object& o, std::string_view member) {
     const auto* v = o.if_contains(member);
@@ -186,8 +182,8 @@ void cabinet_link::arrived(const broker_message& m) {
     if (below == "status") {
         const auto* online = o == nullptr ? nullptr : o->if_contains("online");
         now.online = online != nullptr && online->is_bool() && online->get_bool();
-        now.epoch = now.online ? text(*o, "epoch") : "";
-        now.version = now.online ? text(*o, "version") : now.version;
+        now.epoch = now.online ? text_in(*o, "epoch") : "";
+        now.version = now.online ? text_in(*o, "version") : now.version;
         if (now.online) {
             catch_up(cabinet);
         }
@@ -234,7 +230,7 @@ void cabinet_link::take_page(const std::string& cabinet, const boost::json::arra
         case taken_in::now:
             for (const auto& e : events) {
                 if (e.type == "deposit.deposited") {
-                    confirm_when_possible(text(e.data, "deposit"));
+                    confirm_when_possible(text_in(e.data, "deposit"));
                 }
             }
             break;
@@ -254,7 +250,7 @@ void cabinet_link::take_page(const std::string& cabinet, const boost::json::arra
 
 void cabinet_link::take_reply(const std::string& cabinet, const value& message) {
     const auto* o = message.if_object();
-    const auto at = o == nullptr ? waiting_.end() : waiting_.find(text(*o, "id"));
+    const auto at = o == nullptr ? waiting_.end() : waiting_.find(text_in(*o, "id"));
     if (at == waiting_.end() || at->second->cabinet != cabinet) {
         return;  // whoever asked has gone
     }
@@ -300,8 +296,8 @@ asio::awaitable<result<object>> cabinet_link::command(std::string cabinet, std::
     const auto* error = w->reply.if_contains("error");
     const object none;
     const object& e = error != nullptr && error->is_object() ? error->get_object() : none;
-    const auto code = text(e, "code");
-    co_return problem{status_of(code), code.empty() ? "unknown_outcome" : code, text(e, "message")};
+    const auto code = text_in(e, "code");
+    co_return problem{status_of(code), code.empty() ? "unknown_outcome" : code, text_in(e, "message")};
 }
 
 asio::awaitable<result<object>> cabinet_link::open(std::string cabinet, std::string act, object claims) {
@@ -381,7 +377,7 @@ asio::awaitable<void> cabinet_link::replay(const std::string& cabinet) {
     const std::int64_t head = number(*snapshot, "sequence");
     const std::int64_t earliest = std::max<std::int64_t>(1, number(*snapshot, "earliest"));
     const auto have = static_cast<std::int64_t>(known->sequence);
-    const bool differs = head == have && !known->head.empty() && known->head != text(*snapshot, "head");
+    const bool differs = head == have && !known->head.empty() && known->head != text_in(*snapshot, "head");
     if (head >= 0 && (head < have || earliest > have + 1 || differs)) {  // another ledger, or one that was pruned
         spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
         restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));

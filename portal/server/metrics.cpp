@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "portal/server/app.hpp"
+#include "portal/server/domain/members.hpp"
 #include "protocol/timestamp.hpp"
 
 namespace locker::portal {
@@ -75,11 +76,6 @@ private:
     std::map<std::string, one> families_;
     std::vector<std::string> order_;
 };
-
-std::string text(const object& o, std::string_view member) {
-    const auto* v = o.if_contains(member);
-    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
-}
 
 // A number below names that lead to it; nothing: the cabinet does not tell it.
 std::optional<double> number(const object& o, const std::vector<std::string_view>& way) {
@@ -208,7 +204,7 @@ void add_metrics(exposition& out, const std::string& cabinet, const object& metr
             }
         }
     }
-    const auto heard = parse_time(text(metrics, "at")).value_or(0);
+    const auto heard = parse_time(text_in(metrics, "at")).value_or(0);
     out.sample("locker_cabinet_heard_timestamp_seconds", {{"cabinet", cabinet}}, static_cast<double>(heard) / 1000);
     out.sample("locker_cabinet_metrics_every_seconds", {{"cabinet", cabinet}},
                number(metrics, {"every_ms"}).value_or(60'000) / 1000);
@@ -218,8 +214,8 @@ void add_doors(exposition& out, const std::string& cabinet, const cabinet_now& n
     std::map<std::string, int> uses{{"vacant", 0}, {"reserved", 0}, {"occupied", 0}, {"suspected", 0}, {"disabled", 0}};
     int open = 0;
     for (const auto& [door, state] : now.compartments) {
-        ++uses[text(state, "use")];
-        open += text(state, "door") == "open" ? 1 : 0;
+        ++uses[text_in(state, "use")];
+        open += text_in(state, "door") == "open" ? 1 : 0;
     }
     for (const auto& [use, n] : uses) {
         out.sample("locker_compartments", {{"cabinet", cabinet}, {"use", use}}, n);

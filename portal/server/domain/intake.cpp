@@ -1,4 +1,5 @@
 #include "portal/server/domain/intake.hpp"
+#include "portal/server/domain/members.hpp"
 
 #include <boost/json.hpp>
 #include <charconv>
@@ -17,11 +18,6 @@ namespace {
 using boost::json::object;
 
 constexpr std::string_view prefix = "locker.";
-
-std::string text(const object& o, std::string_view member) {
-    const auto* v = o.if_contains(member);
-    return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
-}
 
 int number(const object& o, std::string_view member) {
     const auto* v = o.if_contains(member);
@@ -62,21 +58,21 @@ void tell_who_collects(office& o, const ledger_event& e, const case_record& c, c
 }
 
 std::string who_did(const cabinet_event& e) {
-    const auto by = text(e.data, "by");
+    const auto by = text_in(e.data, "by");
     return by.starts_with("staff:") ? by : "cabinet";
 }
 
 // The deposit that an event speaks of; one that staff began at the keypad is new here, and bound by its case.
 std::optional<deposit_record> deposit_of(office& o, const cabinet_event& e) {
-    const auto id = text(e.data, "deposit");
+    const auto id = text_in(e.data, "deposit");
     if (id.empty()) {
         return std::nullopt;
     }
     if (auto d = find_deposit(o, id)) {
         return d->cabinet == e.cabinet ? d : std::nullopt;
     }
-    auto c = find_case(o, text(e.data, "case"));
-    const auto kind = text(e.data, "kind");
+    auto c = find_case(o, text_in(e.data, "case"));
+    const auto kind = text_in(e.data, "kind");
     if (!c || c->cabinet != e.cabinet || (kind != "intake" && kind != "return")) {
         return std::nullopt;
     }
@@ -98,7 +94,7 @@ struct effect {
 // Whoever put the papers in has taken them out again.
 bool taken_back(const cabinet_event& e, const deposit_record& d) {
     constexpr std::string_view by_grant = "grant:";
-    const auto by = text(e.data, "by");
+    const auto by = text_in(e.data, "by");
     return by.starts_with(by_grant) &&
            (d.taken_back_by + " ").find(" " + by.substr(by_grant.size()) + " ") != std::string::npos;
 }
@@ -195,7 +191,7 @@ void apply(office& o, const ledger_event& e) {
             if (const int door = number(e.data, "compartment"); door > 0) {
                 d->compartment = door;
             }
-            if (e.type.starts_with("opening.") && text(e.data, "by") == "code") {
+            if (e.type.starts_with("opening.") && text_in(e.data, "by") == "code") {
                 d->renew = true;  // whether the cabinet called it spent nobody knows
             }
             save(o, *d);
@@ -203,7 +199,7 @@ void apply(office& o, const ledger_event& e) {
         }
     }
     if (e.type == "credential.revoked") {
-        auto revoked = find_deposit(o, text(e.data, "deposit"));
+        auto revoked = find_deposit(o, text_in(e.data, "deposit"));
         const auto* least = e.data.if_contains("issue_min");
         if (revoked && revoked->cabinet == e.cabinet && least != nullptr && least->is_int64()) {
             codes_ended(o, *revoked, least->get_int64());
@@ -215,7 +211,7 @@ void apply(office& o, const ledger_event& e) {
                    {{"cabinet", e.cabinet},
                     {"place", cabinet ? cabinet->name : e.cabinet},
                     {"door", number(e.data, "compartment")},
-                    {"what", e.type == "opening.jammed" ? "卡住 jammed" : "待查 " + text(e.data, "reason")}});
+                    {"what", e.type == "opening.jammed" ? "卡住 jammed" : "待查 " + text_in(e.data, "reason")}});
     }
 }
 
@@ -226,20 +222,20 @@ std::optional<cabinet_event> parse_event(const std::string& cabinet, const boost
     if (o == nullptr) {
         return std::nullopt;
     }
-    const auto type = text(*o, "type");
-    const auto sequence = text(*o, "sequence");
+    const auto type = text_in(*o, "type");
+    const auto sequence = text_in(*o, "sequence");
     const auto* data = o->if_contains("data");
     cabinet_event e;
     e.cabinet = cabinet;
     const auto [end, error] = std::from_chars(sequence.data(), sequence.data() + sequence.size(), e.sequence);
-    if (text(*o, "source") != "locker/v1/" + cabinet || !type.starts_with(prefix) || error != std::errc{} ||
+    if (text_in(*o, "source") != "locker/v1/" + cabinet || !type.starts_with(prefix) || error != std::errc{} ||
         end != sequence.data() + sequence.size() || e.sequence == 0 || data == nullptr || !data->is_object()) {
         return std::nullopt;
     }
     e.type = type.substr(prefix.size());
     e.data = data->get_object();
-    e.head = text(*o, "ledgerhead");
-    e.at_ms = parse_time(text(*o, "time")).value_or(0);
+    e.head = text_in(*o, "ledgerhead");
+    e.at_ms = parse_time(text_in(*o, "time")).value_or(0);
     return e;
 }
 
