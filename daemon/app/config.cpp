@@ -420,8 +420,7 @@ private:
         }
         s.no_others();
         if (wish.discovery == choice::published) {
-            out_.broker.subscriptions.push_back(wish.birth_topic());
-            out_.broker.subscriptions.push_back(wish.config_topic(out_.cabinet.id));
+            out_.broker.wishes.push_back(wish.birth_topic());
         }
     }
 

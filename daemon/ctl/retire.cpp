@@ -65,10 +65,17 @@ public:
         for (const auto& c : s.cabinet.compartments) {
             wanted_.insert(topics_.compartment(c.number));
         }
+        if (std::filesystem::exists(database_of(s))) {  // doors that were there once, too
+            for (const auto& [number, row] :
+                 sqlite_store(database_of(s), sqlite_store::mode::read_only).all("compartment")) {
+                wanted_.insert(topics_.root() + "/compartment/" + number);
+            }
+        }
         device_ = s.shown.home_assistant.config_topic(s.cabinet.id);
         auto b = s.broker;
         b.will_topic.clear();
-        b.subscriptions = {topics_.alarm("+"), topics_.alarm("+", "+")};
+        b.wishes.clear();
+        b.subscriptions = {topics_.cabinet(), topics_.alarm("+"), topics_.alarm("+", "+")};
         broker_ = std::make_unique<paho_broker>(
             b, broker_listener{[this] { connected(); }, [this](const std::string& why) { ended(why); },
                                [this](const broker_message& m) { heard(m); },
@@ -96,7 +103,8 @@ private:
     [[nodiscard]] bool all_settled() const { return up_ && settled_ == sent_; }
 
     void empty(const std::string& topic) { broker_->publish({topic, "", 1, true, "", ++sent_}); }
-    // What is retained was sent before the subscription was acknowledged, or comes before the last of these is.
+    // Of alarms a broker sends some at once and the others as they are acknowledged: the cabinet's list has all of
+    // them, and its topic goes after theirs.
     void connected() {
         const std::lock_guard lock(mutex_);
         up_ = true;
@@ -111,8 +119,27 @@ private:
     }
     void heard(const broker_message& m) {
         const std::lock_guard lock(mutex_);
-        if (!m.payload.empty() && topics_.is_alarm(m.topic)) {
-            up_ ? empty(m.topic) : static_cast<void>(wanted_.insert(m.topic));
+        if (m.payload.empty()) {
+            return;
+        }
+        if (topics_.is_alarm(m.topic)) {
+            want(m.topic);
+            return;
+        }
+        boost::system::error_code error;
+        const auto cabinet = boost::json::parse(m.payload, error);
+        const auto* alarms = cabinet.is_object() ? cabinet.get_object().if_contains("alarms") : nullptr;
+        if (alarms != nullptr && alarms->is_array()) {
+            for (const auto& one : alarms->get_array()) {
+                if (one.is_string()) {
+                    want(topics_.alarm(one.get_string()));
+                }
+            }
+        }
+    }
+    void want(const std::string& topic) {
+        if (wanted_.insert(topic).second && up_) {
+            empty(topic);
         }
     }
     void settled(std::uint64_t) {

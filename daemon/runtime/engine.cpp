@@ -53,6 +53,7 @@ engine::engine(core::cabinet_config config, const front_settings& front, showing
       front_(front) {}
 
 void engine::start(const std::string& epoch) {
+    entities_shown_ = store_.find("shown", "home_assistant").value_or("");
     give(core::started{epoch, clock_.boot_id(), clock_.trusted()});
     look_around();
     publish_metrics();
@@ -183,8 +184,19 @@ void engine::broker_up() {
     broker_up_at_ms_ = clock_.now().mono_ms;
     ++connections_;
     give(core::broker_up{});
+    forget_doors();
     publish_metrics();
     publish_device();
+}
+
+// Doors that the configuration has no more: what is retained of them goes, else every dashboard shows them for ever.
+void engine::forget_doors() {
+    for (const auto& [number, row] : store_.all("compartment")) {
+        const int door = std::stoi(number);
+        if (core_.view().d.compartments.count(door) == 0) {
+            publish({topics(core_.config().id).compartment(door), "", 1, true, "", 0});
+        }
+    }
 }
 
 void engine::broker_down(const std::string& why) {
@@ -201,7 +213,11 @@ void engine::broker_down(const std::string& why) {
 }
 
 void engine::arrived(broker_message m) {
-    if (heard_home_assistant(m)) {
+    const auto& home = shown_.home_assistant;
+    if (home.discovery == home_assistant_settings::wish::published && m.topic == home.birth_topic()) {
+        if (m.payload == "online") {
+            publish_device();
+        }
         return;
     }
     core::message in{std::move(m.topic), std::move(m.payload), m.retained, std::move(m.response_topic),
@@ -394,31 +410,20 @@ void engine::publish_device() {
     if (!broker_up_ || wish.discovery == home_assistant_settings::wish::silent) {
         return;
     }
-    const bool here = wish.discovery == home_assistant_settings::wish::published;
-    publish({wish.config_topic(core_.config().id),
-             here ? home_assistant_device(core_.config(), device_before_) : std::string(), 1, true, "", 0});
-}
-
-// Whether the message was of Home Assistant's topics.
-bool engine::heard_home_assistant(const broker_message& m) {
-    const auto& wish = shown_.home_assistant;
-    if (wish.discovery != home_assistant_settings::wish::published) {
-        return false;
+    home_assistant_document document;
+    if (wish.discovery == home_assistant_settings::wish::published) {
+        document = home_assistant_device(core_.config(), entities_shown_);
     }
-    if (m.topic == wish.birth_topic()) {
-        if (m.payload == "online") {
-            publish_device();
+    if (document.shown != entities_shown_) {
+        transaction tx;
+        tx.writes.push_back(
+            {"shown", "home_assistant", document.shown.empty() ? std::nullopt : std::optional(document.shown)});
+        if (store_.commit(tx) != commit_error::none) {  // then it is as if this version had never been shown
+            host_.log(log_level::warning, fmt::format("event=entities_not_kept why=\"{}\"", store_.last_error()));
         }
-        return true;
+        entities_shown_ = document.shown;
     }
-    if (m.topic != wish.config_topic(core_.config().id)) {
-        return false;
-    }
-    if (m.retained && !m.payload.empty() && m.payload != home_assistant_device(core_.config(), device_before_)) {
-        device_before_ = m.payload;
-        publish_device();
-    }
-    return true;
+    publish({wish.config_topic(core_.config().id), std::move(document.payload), 1, true, "", 0});
 }
 
 void engine::stop() {

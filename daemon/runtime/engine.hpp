@@ -99,7 +99,7 @@ private:
     void look_at_storage();
     void publish_metrics();
     void publish_device();
-    [[nodiscard]] bool heard_home_assistant(const broker_message& m);
+    void forget_doors();
     void connect_later();
     void finish();
     void ask(const front::line& line);
@@ -126,7 +126,7 @@ private:
     std::int64_t commits_us_ = 0;
     std::uint64_t published_ = 0;
     std::uint64_t connections_ = 0;
-    std::string device_before_;  // as Home Assistant's document was when we came, for what is no more
+    std::string entities_shown_;  // in Home Assistant, ever: as the store has it
     std::int64_t slowest_commit_us_ = 0;
     medium_health medium_;  // at the last look
 };

@@ -91,7 +91,9 @@ private:
             "{{ 'OFF' if value_json.lock == 'ok' else 'ON' }}",
             {{"device_class", "problem"}, {"entity_category", "diagnostic"}});
         add(fmt::format("wear_{}", c.number), "sensor", fmt::format("锁磨损 Lock wear {}", c.number), t_.metrics(),
-            fmt::format("{{{{ (value_json.locks | selectattr('compartment', 'eq', {}) | first).wear }}}}", c.number),
+            fmt::format("{{{{ value_json.locks | selectattr('compartment', 'eq', {}) | map(attribute='wear') | first | "
+                        "default(None) }}}}",
+                        c.number),
             {{"unit_of_measurement", "%"}, {"state_class", "measurement"}, {"entity_category", "diagnostic"}});
     }
 
@@ -138,16 +140,19 @@ private:
 
 }  // namespace
 
-std::string home_assistant_device(const core::cabinet_config& config, std::string_view before) {
+home_assistant_document home_assistant_device(const core::cabinet_config& config, std::string_view shown) {
     auto components = device(config).components();
+    object all;
+    for (const auto& [key, component] : components) {
+        all[key] = component.at("platform");
+    }
     boost::system::error_code error;
-    const auto known = boost::json::parse(before, error);
-    const auto* old = known.is_object() ? known.get_object().if_contains("components") : nullptr;
-    if (old != nullptr && old->is_object()) {
-        for (const auto& [key, was] : old->get_object()) {
-            const auto* platform = was.is_object() ? was.get_object().if_contains("platform") : nullptr;
-            if (platform != nullptr && platform->is_string() && !components.contains(key)) {
-                components[key] = object{{"platform", *platform}};
+    const auto known = boost::json::parse(shown, error);
+    if (known.is_object()) {
+        for (const auto& [key, platform] : known.get_object()) {
+            if (platform.is_string() && !components.contains(key)) {
+                components[key] = object{{"platform", platform}};
+                all[key] = platform;
             }
         }
     }
@@ -159,10 +164,11 @@ std::string home_assistant_device(const core::cabinet_config& config, std::strin
     if (!config.place.empty()) {
         about["suggested_area"] = config.place;
     }
-    return serialize(object{{"device", std::move(about)},
-                            {"origin", object{{"name", "cloud-locker"}, {"sw_version", config.version}}},
-                            {"qos", 1},
-                            {"components", std::move(components)}});
+    return {serialize(object{{"device", std::move(about)},
+                             {"origin", object{{"name", "cloud-locker"}, {"sw_version", config.version}}},
+                             {"qos", 1},
+                             {"components", std::move(components)}}),
+            serialize(all)};
 }
 
 }  // namespace locker

@@ -10,8 +10,13 @@
 
 namespace locker {
 
-// `before`: what is retained there, or empty. Entities that it has and that this cabinet has no more (a door less, say)
-// are named once more without content, which is how Home Assistant is told to drop them.
-[[nodiscard]] std::string home_assistant_device(const core::cabinet_config& config, std::string_view before);
+struct home_assistant_document {
+    std::string payload;
+    std::string shown;  // every entity that this cabinet ever had there, with its platform: a JSON object, to be kept
+};
+
+// `shown`: as it was kept, or empty. What is in it and this cabinet has no more (a door less, say) is named without
+// content, which is how Home Assistant is told to drop it; from then on always, as it may have been off just then.
+[[nodiscard]] home_assistant_document home_assistant_device(const core::cabinet_config& config, std::string_view shown);
 
 }  // namespace locker

@@ -67,7 +67,12 @@ broker_listener runtime::ears() {
     return {[this] { post([this] { engine_.broker_up(); }); },
             [this](std::string why) { post([this, why = std::move(why)] { engine_.broker_down(why); }); },
             [this](broker_message m) { post([this, m = std::move(m)]() mutable { engine_.arrived(std::move(m)); }); },
-            [this](std::uint64_t sequence) { post([this, sequence] { engine_.acknowledged(sequence); }); }};
+            [this](std::uint64_t sequence) { post([this, sequence] { engine_.acknowledged(sequence); }); },
+            [this](std::string topic) {
+                post([this, topic = std::move(topic)] {
+                    log(log_level::warning, fmt::format("event=broker_refused topic={}", topic));
+                });
+            }};
 }
 
 // Called on the event loop's thread, by its own handlers.

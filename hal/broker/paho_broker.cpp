@@ -46,7 +46,11 @@ struct paho_broker::inner : public virtual mqtt::callback {
     bool connected = false;
     bool sending = false;  // one thread at a time hands messages over: their order is kept
     std::deque<outgoing_message> waiting;
-    std::map<std::uint32_t, std::uint64_t> in_flight;  // handle → token
+    struct sent {
+        std::uint64_t token = 0;
+        std::string topic;
+    };
+    std::map<std::uint32_t, sent> in_flight;  // by handle
     std::uint32_t next_handle = 1;
 
     // Result of a connect: subscribes, then tells.
@@ -72,15 +76,20 @@ struct paho_broker::inner : public virtual mqtt::callback {
         void on_success(const mqtt::token& t) override {
             if (t.get_reason_code() >= 0x80) {
                 on_failure(t);
-            } else if (++owner.subscribed < owner.settings.subscriptions.size()) {
-                owner.subscribe();
             } else {
-                owner.listener.up();
+                owner.subscribed_one();
             }
         }
         void on_failure(const mqtt::token&) override {
-            owner.hang_up();
-            owner.tell_down("the broker refused the subscriptions");
+            if (owner.subscribed < owner.settings.subscriptions.size()) {
+                owner.hang_up();
+                owner.tell_down("the broker refused the subscription of " + owner.filter());
+                return;
+            }
+            if (owner.listener.refused) {
+                owner.listener.refused(owner.filter());
+            }
+            owner.subscribed_one();
         }
     } on_subscribe{*this};
 
@@ -107,16 +116,30 @@ struct paho_broker::inner : public virtual mqtt::callback {
         client.set_callback(*this);
     }
 
+    [[nodiscard]] const std::string& filter() const {
+        const auto needed = settings.subscriptions.size();
+        return subscribed < needed ? settings.subscriptions[subscribed] : settings.wishes.at(subscribed - needed);
+    }
+
+    // The last of those that are needed makes the connection; wishes follow.
+    void subscribed_one() {
+        if (++subscribed == settings.subscriptions.size()) {
+            listener.up();
+        }
+        if (subscribed < settings.subscriptions.size() + settings.wishes.size()) {
+            subscribe();
+        }
+    }
+
     // One filter after the other: Paho C++ 1.2.0 crashes when a subscription of several carries options.
     void subscribe() {
-        const auto& filter = settings.subscriptions.at(subscribed);
         try {
             if (settings.version == 5) {
                 // No local: what we say does not come back. Retain as published: else a broker clears the mark that a
                 // command was published to be kept.
-                client.subscribe(filter, 1, nullptr, on_subscribe, mqtt::subscribe_options(true, true));
+                client.subscribe(filter(), 1, nullptr, on_subscribe, mqtt::subscribe_options(true, true));
             } else {
-                client.subscribe(filter, 1, nullptr, on_subscribe);
+                client.subscribe(filter(), 1, nullptr, on_subscribe);
             }
         } catch (const mqtt::exception& e) {
             tell_down(e.what());
@@ -172,7 +195,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
             const outgoing_message m = std::move(waiting.front());
             waiting.pop_front();
             const std::uint32_t handle = next_handle++;
-            in_flight[handle] = m.token;
+            in_flight[handle] = {m.token, m.topic};
             lock.unlock();
             const bool taken = hand_over(m, handle);
             lock.lock();
@@ -208,7 +231,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
     }
 
     void settled(const mqtt::token& t, bool acknowledged) {
-        std::uint64_t token = 0;
+        sent what;
         {
             const std::lock_guard lock(mutex);
             const auto at =
@@ -216,16 +239,18 @@ struct paho_broker::inner : public virtual mqtt::callback {
             if (at == in_flight.end()) {
                 return;  // of an earlier connection
             }
-            token = at->second;
+            what = std::move(at->second);
             in_flight.erase(at);
         }
-        if (acknowledged && token != 0) {
-            listener.acknowledged(token);
-        } else if (token != 0) {
+        if (acknowledged && what.token != 0) {
+            listener.acknowledged(what.token);
+        } else if (what.token != 0) {
             // An event that the broker does not take must not be lost: all since the mark goes out on a new connection.
             hang_up();
             tell_down("the broker refused an event");
             return;
+        } else if (!acknowledged && listener.refused) {
+            listener.refused(what.topic);
         }
         send();
     }

@@ -21,7 +21,8 @@ struct broker_settings {
     int keep_alive_s = 10;
     std::string will_topic;  // retained, QoS 1; empty: no will
     std::string will_payload;
-    std::vector<std::string> subscriptions;  // QoS 1
+    std::vector<std::string> subscriptions;  // QoS 1; without one of them there is no connection
+    std::vector<std::string> wishes;         // asked for after them; the connection holds when they are refused
     std::size_t payload_max = 256 * 1024;    // bytes; longer messages are not taken
 };
 
@@ -31,6 +32,8 @@ struct broker_listener {
     std::function<void(std::string why)> down;
     std::function<void(broker_message)> message;
     std::function<void(std::uint64_t token)> acknowledged;  // PUBACK for a publish with a token
+    // A wish, or a message without a token, that the broker does not allow (by MQTT v5, which tells); may be left out.
+    std::function<void(std::string topic)> refused{};
 };
 
 class paho_broker : public broker_port {

@@ -143,7 +143,7 @@ awaitable<http_response> reset(app& a, call& c) {
     if (!secret) {
         co_return refused(secret.error());
     }
-    audit(a.desk, c.who(), "staff's password and authenticator reset", c.text("number"));
+    audit(a.desk, c.who(), audit_staff_reset, c.text("number"));
     t.commit();
     co_return authenticator(c.text("number"), *secret, 200);
 }
@@ -162,7 +162,7 @@ awaitable<http_response> add(app& a, call& c) {
     if (!secret) {
         co_return refused(secret.error());
     }
-    audit(a.desk, c.who(), "staff added", c.text("number"));
+    audit(a.desk, c.who(), audit_staff_added, c.text("number"));
     t.commit();
     a.link.renew_rosters();
     co_return authenticator(c.text("number"), *secret, 201);

@@ -106,6 +106,9 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
         });
     };
     l.acknowledged = [](std::uint64_t) {};
+    l.refused = [](const std::string& topic) {
+        spdlog::warn("event=broker_refused topic={} why=\"the portal's account may not write it\"", topic);
+    };
     broker_ = std::make_unique<paho_broker>(std::move(s), std::move(l));
 }
 
@@ -191,6 +194,9 @@ void cabinet_link::arrived(const broker_message& m) {
         now.facts = o == nullptr ? object() : *o;  // emptied: it was retired
     } else if (below == "metrics") {
         now.metrics = o == nullptr ? object() : *o;
+        // By the clock here: a cabinet's may be wrong. What was kept by the broker is as old as it says.
+        const auto said = m.retained ? parse_time(text_in(now.metrics, "at")) : std::nullopt;
+        now.heard_ms = std::min(said.value_or(desk_.now()), desk_.now());
         return;  // figures for who asks: nothing that a page shows has changed
     } else if (below.starts_with("compartment/")) {
         const auto n = static_cast<int>(std::strtol(std::string(below.substr(12)).c_str(), nullptr, 10));
@@ -327,6 +333,7 @@ void cabinet_link::tell_fleet() {
     }
     outgoing_message m;
     m.topic = "locker/fleet";
+    m.qos = 1;
     m.payload = serialize(object{{"cabinets", std::move(cabinets)}});
     m.retain = true;
     broker_->publish(std::move(m));

@@ -133,7 +133,7 @@ void add_families(exposition& out) {
     out.family("locker_cabinet", "info", "", "What a cabinet is called, and what runs on it.");
     out.family("locker_cabinet_online", "gauge", "", "1 while the cabinet is connected to the broker.");
     out.family("locker_cabinet_heard_timestamp_seconds", "gauge", "seconds",
-               "When its metrics were said last, by its clock; 0: never.");
+               "When its metrics were heard last, by the portal's clock.");
     out.family("locker_cabinet_metrics_every_seconds", "gauge", "seconds", "How often it says them.");
     out.family("locker_alarms", "gauge", "", "Alarms that are on.");
     out.family("locker_compartments", "gauge", "", "Compartments by use.");
@@ -189,7 +189,11 @@ void add_locks(exposition& out, const std::string& cabinet, const object& metric
     }
 }
 
-void add_metrics(exposition& out, const std::string& cabinet, const object& metrics) {
+void add_metrics(exposition& out, const std::string& cabinet, const cabinet_now& now) {
+    const auto& metrics = now.metrics;
+    if (metrics.empty()) {
+        return;
+    }
     for (const auto& f : figures()) {
         if (const auto n = number(metrics, f.way)) {
             out.sample(f.name, {{"cabinet", cabinet}}, *n * f.scale);
@@ -204,8 +208,8 @@ void add_metrics(exposition& out, const std::string& cabinet, const object& metr
             }
         }
     }
-    const auto heard = parse_time(text_in(metrics, "at")).value_or(0);
-    out.sample("locker_cabinet_heard_timestamp_seconds", {{"cabinet", cabinet}}, static_cast<double>(heard) / 1000);
+    out.sample("locker_cabinet_heard_timestamp_seconds", {{"cabinet", cabinet}},
+               static_cast<double>(now.heard_ms) / 1000);
     out.sample("locker_cabinet_metrics_every_seconds", {{"cabinet", cabinet}},
                number(metrics, {"every_ms"}).value_or(60'000) / 1000);
 }
@@ -240,7 +244,7 @@ void add_cabinet(exposition& out, const cabinet_record& c, const cabinet_now& no
         out.sample("locker_alarms", {{"cabinet", c.id}, {"kind", kind}}, n);
     }
     add_doors(out, c.id, now);
-    add_metrics(out, c.id, now.metrics);
+    add_metrics(out, c.id, now);
 }
 
 void add_portal(exposition& out, app& a) {

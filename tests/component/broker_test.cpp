@@ -12,6 +12,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 
@@ -36,12 +37,13 @@ int free_port() {
 
 class mosquitto {
 public:
-    explicit mosquitto(int port) : port_(port) { start(); }
+    explicit mosquitto(int port, std::string more = "") : port_(port), more_(std::move(more)) { start(); }
     ~mosquitto() { end(); }
     void start() {
         const auto file = folder_.file("mosquitto.conf");
         std::ofstream(file) << "listener " << port_ << " 127.0.0.1\nallow_anonymous true\npersistence false\n"
-                            << (geteuid() == 0 ? "user root\n" : "") << "log_dest none\n";
+                            << (geteuid() == 0 ? "user root\n" : "") << "log_dest none\n"
+                            << more_;
         pid_ = fork();
         if (pid_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);  // it ends with us, however we end
@@ -62,8 +64,27 @@ public:
 private:
     temporary_folder folder_;
     int port_;
+    std::string more_;
     pid_t pid_ = 0;
 };
+
+// Its plugin that refuses subscriptions: what an acl_file forbids it only leaves unsent.
+std::string refusing_all_but(const std::string& pattern, const temporary_folder& folder) {
+    const auto rules = folder.file("rules.json");
+    std::ofstream(rules) << R"({"defaultACLAccess":{"publishClientSend":true,"publishClientReceive":true,)"
+                         << R"("subscribe":false,"unsubscribe":true},"roles":[{"rolename":"r","acls":[{"acltype":)"
+                         << R"("subscribePattern","topic":")" << pattern << R"(","priority":0,"allow":true}]}],)"
+                         << R"("groups":[{"groupname":"all","roles":[{"rolename":"r"}],"clients":[]}],)"
+                         << R"("anonymousGroup":"all"})";
+    for (const auto& machine : std::filesystem::directory_iterator("/usr/lib")) {
+        const auto plugin = machine.path() / "mosquitto_dynamic_security.so";
+        if (std::filesystem::exists(plugin)) {
+            return "plugin " + plugin.string() + "\nplugin_opt_config_file " + rules + "\n";
+        }
+    }
+    FAIL("mosquitto's dynamic security plugin is not there");
+    return "";
+}
 
 class ear {
 public:
@@ -71,11 +92,13 @@ public:
     int downs = 0;
     std::vector<broker_message> messages;
     std::vector<std::uint64_t> acknowledged;
+    std::vector<std::string> refused;
 
     broker_listener listener() {
         return {[this] { tell([this] { ++ups; }); }, [this](const std::string&) { tell([this] { ++downs; }); },
                 [this](broker_message m) { tell([&] { messages.push_back(std::move(m)); }); },
-                [this](std::uint64_t token) { tell([&] { acknowledged.push_back(token); }); }};
+                [this](std::uint64_t token) { tell([&] { acknowledged.push_back(token); }); },
+                [this](std::string filter) { tell([&] { refused.push_back(std::move(filter)); }); }};
     }
     template <typename Condition>
     bool wait(Condition condition, std::chrono::milliseconds at_most = 20s) {
@@ -167,6 +190,38 @@ TEST_CASE("broker: response topic and correlation of MQTT v5 arrive; the retaine
     REQUIRE(connect(l, late));
     REQUIRE(late.wait([&] { return !late.messages.empty(); }));
     CHECK(late.messages.front().retained);
+}
+
+TEST_CASE("broker: a subscription that is only wished for may be refused, one that is needed may not; v5 and 3.1.1") {
+    for (const int version : {5, 4}) {
+        CAPTURE(version);
+        temporary_folder folder;
+        const int port = free_port();
+        mosquitto m(port, refusing_all_but("c/#", folder));
+        ear e;
+        auto s = settings_for(port, version, "c");
+        s.wishes = {"homeassistant/status", "c/wish"};
+        paho_broker b(s, e.listener());
+        REQUIRE(connect(b, e));
+        REQUIRE(e.wait([&] { return !e.refused.empty(); }));
+        CHECK(e.refused == std::vector<std::string>{"homeassistant/status"});
+        REQUIRE(b.publish({"c/event/x", "1", 1, false, "", 41}));
+        REQUIRE(e.wait([&] { return !e.acknowledged.empty(); }));
+        ear other;
+        auto needed = settings_for(port, version, "d");
+        needed.subscriptions.emplace_back("homeassistant/status");
+        paho_broker d(needed, other.listener());
+        d.connect();
+        REQUIRE(other.wait([&] { return other.downs > 0; }));
+        CHECK(other.ups == 0);
+        REQUIRE(b.publish({"c/wish", "on", 1, true, "", 0}));
+        ear late;
+        auto again = settings_for(port, version, "late");
+        again.wishes = {"homeassistant/status", "c/wish"};
+        paho_broker l(again, late.listener());
+        REQUIRE(connect(l, late));
+        REQUIRE(late.wait([&] { return !late.messages.empty(); }));  // a wish after a refused one is asked for, too
+    }
 }
 
 TEST_CASE("broker: nobody there: told down, and a client that never connected ends at once") {

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
+#include "portal/server/domain/cases.hpp"
 #include "protocol/json.hpp"
 
 namespace locker::portal {
@@ -42,9 +43,7 @@ result<void> add_cabinet(office& o, const cabinet_record& what, const key256& ke
     if (auto good = check_words(what); !good) {
         return good;
     }
-    long long known = 0;
-    o.db.sql() << "SELECT COUNT(*) FROM cabinets WHERE id = :i", soci::use(what.id), soci::into(known);
-    if (known != 0) {
+    if (was_cabinet(o, what.id)) {
         return problem{409, "taken", "该编号已存在或曾经使用过。 There is such a cabinet already, or there was one."};
     }
     const std::string sealed = o.safe.seal("cabinet-key", to_hex(key));
@@ -85,17 +84,40 @@ result<void> remove_cabinet(office& o, const std::string& id) {
     if (!find_cabinet(o, id)) {
         return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
     }
-    long long live = 0;
-    o.db.sql() << "SELECT COUNT(*) FROM cases WHERE cabinet = :i AND state NOT IN ('done', 'cancelled')", soci::use(id),
-        soci::into(live);
-    if (live != 0) {
-        return problem{409, "wrong_state",
-                       "还有 " + std::to_string(live) + " 件未办结的事项。 " + std::to_string(live) +
-                           " cases are not finished there."};
-    }
+    // A case that was begun and for which nothing lies there, or can be put there, ends with its cabinet.
     const long long now = o.now();
-    o.db.sql() << "UPDATE cabinets SET removed_at = :t WHERE id = :i", soci::use(now), soci::use(id);
+    long long live = 0;
+    o.db.sql() << "SELECT (SELECT COUNT(*) FROM cases WHERE cabinet = :i AND state NOT IN ('done', 'cancelled', "
+                  "'awaiting_papers')) + (SELECT COUNT(*) FROM deposits WHERE cabinet = :j AND (state IN ('reserved', "
+                  "'deposited', 'confirmed') OR (state = 'asked' AND grant_until > :t)) AND NOT EXISTS (SELECT 1 FROM "
+                  "cases c WHERE c.id = deposits.case_id AND c.state NOT IN ('done', 'cancelled', "
+                  "'awaiting_papers')))",
+        soci::use(id), soci::use(id), soci::use(now), soci::into(live);
+    if (live != 0) {
+        return problem{
+            409, "wrong_state",
+            fmt::format("还有 {0} 件未办结，或柜内还有材料。 {0} cases are not finished there, or papers lie "
+                        "there.",
+                        live)};
+    }
+    std::vector<std::string> begun(10'000);
+    o.db.sql() << "SELECT id FROM cases WHERE cabinet = :i AND state = 'awaiting_papers'", soci::use(id),
+        soci::into(begun);
+    for (const auto& one : begun) {
+        if (auto c = find_case(o, one)) {
+            (void)advance(o, *c, case_step::cancel, "cabinet");
+        }
+    }
+    // No code is made for it any more: its key goes.
+    o.db.sql() << "UPDATE cabinets SET removed_at = :t, sealed_key = '' WHERE id = :i", soci::use(now), soci::use(id);
+    o.db.sql() << "DELETE FROM stays WHERE cabinet = :i", soci::use(id);
     return {};
+}
+
+bool was_cabinet(office& o, const std::string& id) {
+    long long known = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM cabinets WHERE id = :i", soci::use(id), soci::into(known);
+    return known != 0;
 }
 
 std::optional<cabinet_record> find_cabinet(office& o, const std::string& id) {
@@ -174,9 +196,9 @@ std::string broker_account_command(const broker_account& broker) {
 std::string broker_acl(const broker_account& broker, const std::string& cabinet) {
     return fmt::format(
         "user {0}\ntopic write locker/v1/{1}/#\ntopic read locker/v1/{1}/command/#\ntopic read "
-        "locker/v1/{1}/status\ntopic "
-        "read locker/v1/{1}/alarm/#\ntopic readwrite homeassistant/device/locker-{1}/config\ntopic read "
-        "homeassistant/status\n",
+        "locker/v1/{1}/status\ntopic read locker/v1/{1}/cabinet\ntopic read locker/v1/{1}/alarm/#\n# Home Assistant's "
+        "own prefix, unless lockerd.toml names another:\ntopic write homeassistant/device/locker-{1}/config\ntopic "
+        "read homeassistant/status\n",
         broker.username, cabinet);
 }
 

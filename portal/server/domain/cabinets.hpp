@@ -33,6 +33,8 @@ struct cabinet_record {
 // wrong_state (papers of cases are on their way there).
 [[nodiscard]] result<void> remove_cabinet(office& o, const std::string& id);
 [[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);
+// Whether there is one of this id, or was.
+[[nodiscard]] bool was_cabinet(office& o, const std::string& id);
 [[nodiscard]] std::vector<cabinet_record> all_cabinets(office& o);
 
 // Its ledger is another one, or begins later: events are taken in after this one. Told in the access log.
@@ -59,6 +61,7 @@ struct cabinet_now {
     std::string epoch;
     std::string version;
     boost::json::object metrics;
+    std::int64_t heard_ms = 0;                        // when they were said last; 0: never
     boost::json::object facts;                        // topic `cabinet`
     std::map<int, boost::json::object> compartments;  // topic `compartment/<n>`
     std::map<std::string, boost::json::object> alarms;

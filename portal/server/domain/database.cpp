@@ -59,11 +59,11 @@ const std::vector<std::vector<std::string_view>>& migrations() {
          "ALTER TABLE cabinets ADD COLUMN ledger BIGINT NOT NULL DEFAULT 0",
          "ALTER TABLE cabinets ADD COLUMN head TEXT NOT NULL DEFAULT ''",
          "CREATE TABLE settings (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"},
-        {"CREATE TABLE statistics (hour BIGINT NOT NULL, cabinet TEXT NOT NULL, service TEXT NOT NULL, measure TEXT "
-         "NOT NULL, bucket INTEGER NOT NULL, n BIGINT NOT NULL, total_s BIGINT NOT NULL, PRIMARY KEY (hour, cabinet, "
-         "service, measure, bucket))",
-         "CREATE TABLE stays (deposit TEXT PRIMARY KEY, case_id TEXT NOT NULL, kind TEXT NOT NULL, lay_from BIGINT NOT "
-         "NULL, lay_until BIGINT NOT NULL)",
+        {"CREATE TABLE statistics (span INTEGER NOT NULL, hour BIGINT NOT NULL, cabinet TEXT NOT NULL, service TEXT "
+         "NOT NULL, measure TEXT NOT NULL, bucket INTEGER NOT NULL, n BIGINT NOT NULL, total_s BIGINT NOT NULL, "
+         "PRIMARY KEY (span, hour, cabinet, service, measure, bucket))",
+         "CREATE TABLE stays (cabinet TEXT NOT NULL, deposit TEXT NOT NULL, case_id TEXT NOT NULL, kind TEXT NOT NULL, "
+         "lay_from BIGINT NOT NULL, lay_until BIGINT NOT NULL, PRIMARY KEY (cabinet, deposit))",
          "CREATE INDEX stays_of_case ON stays (case_id)",
          "ALTER TABLE cabinets ADD COLUMN removed_at BIGINT NOT NULL DEFAULT 0",
          "ALTER TABLE cabinets ADD COLUMN heard_until BIGINT NOT NULL DEFAULT 0",
@@ -107,6 +107,10 @@ std::int64_t schema_version() {
     return static_cast<std::int64_t>(migrations().size());
 }
 
+soci::session reader_of(const std::string& file) {
+    return {soci::sqlite3, "dbname=" + file + " timeout=5 readonly=true"};
+}
+
 database::database(const std::string& file) : sql_(soci::sqlite3, "dbname=" + file + " timeout=5") {
     sql_ << "PRAGMA journal_mode = WAL";
     sql_ << "PRAGMA synchronous = FULL";  // what a person was told is on disk
@@ -122,7 +126,8 @@ database::database(const std::string& file) : sql_(soci::sqlite3, "dbname=" + fi
             sql_ << std::string(statement);
         }
         sql_ << "DELETE FROM schema";
-        sql_ << "INSERT INTO schema (version) VALUES (:v)", soci::use(static_cast<long long>(version + 1));
+        const auto now = static_cast<long long>(version + 1);
+        sql_ << "INSERT INTO schema (version) VALUES (:v)", soci::use(now);
         t.commit();
     }
 }

@@ -24,6 +24,9 @@ private:
     soci::session sql_;
 };
 
+// A connection beside the database's own, for a long question on another thread: it reads, and holds nobody up.
+[[nodiscard]] soci::session reader_of(const std::string& file);
+
 // For logs and people: what() of the storage's errors has the values that were bound, phone numbers' seals among them.
 [[nodiscard]] std::string why(const std::exception& e);
 

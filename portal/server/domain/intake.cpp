@@ -162,17 +162,18 @@ void apply_to_case(office& o, const ledger_event& e, const deposit_record& d, co
     }
 }
 
-void count_event(office& o, const ledger_event& e, const std::optional<deposit_record>& d, const effect* what) {
-    counted_event counted{e, "", "", "", "", false, true};
+// Deposits of other systems are counted by what the event says of them, without a case and a service.
+void count_event(office& o, const ledger_event& e, const std::optional<deposit_record>& d) {
+    counted_event counted{e, "", text_in(e.data, "deposit"), text_in(e.data, "kind"), "", false, false};
     if (d) {
         const auto c = find_case(o, d->case_id);
         counted.service = c ? c->service : "";
-        counted.deposit = d->id;
         counted.kind = d->kind;
         counted.case_id = d->case_id;
         counted.taken_back = taken_back(e, *d);
-        const bool lay = stored(*d) && e.type == "deposit.deposited";
-        counted.moved = what != nullptr && what->state != nullptr && d->state != what->state && !lay;
+        counted.lay = stored(*d);
+    } else {
+        counted.taken_back = counted.kind == "intake" && !text_in(e.data, "by").starts_with("staff:");
     }
     count(o, counted);
 }
@@ -181,7 +182,7 @@ void apply(office& o, const ledger_event& e) {
     auto d = deposit_of(o, e);
     const auto what = d ? effect_of(e, *d) : std::nullopt;
     if (!e.counted) {
-        count_event(o, e, d, what ? &*what : nullptr);
+        count_event(o, e, d);
     }
     if (d) {
         if (what) {

@@ -88,10 +88,23 @@ result<remote_opening> ask_remote(office& o, const staff_account& who, const std
                        "请写明原因（不超过 200 字节，不要写姓名电话）。 A reason is wanted, 200 bytes at most, without "
                        "names or phone numbers."};
     }
-    for (const auto& one : remote_openings(o, who, SIZE_MAX)) {
-        if (one.state == remote_state::asked && one.cabinet == cabinet && one.door == door) {
-            return problem{409, "busy", "该柜门已有申请在等待。 A request for that door waits already."};
-        }
+    const long long since = o.now() - remote_waits_ms;
+    const std::string waits(name(remote_state::asked));
+    int of_door = 0;
+    int of_person = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM remote_openings WHERE created_at >= :t AND state = :s AND cabinet = :c AND "
+                  "door = :d",
+        soci::use(since), soci::use(waits), soci::use(cabinet), soci::use(door), soci::into(of_door);
+    if (of_door != 0) {
+        return problem{409, "busy", "该柜门已有申请在等待。 A request for that door waits already."};
+    }
+    o.db.sql() << "SELECT COUNT(*) FROM remote_openings WHERE created_at >= :t AND state = :s AND asked_by = :a",
+        soci::use(since), soci::use(waits), soci::use(who.number), soci::into(of_person);
+    if (of_person >= static_cast<int>(remote_asked_most)) {
+        return problem{
+            409, "busy",
+            "您已有 5 个申请在等待，请先处理或撤回。 Five of your requests wait already; have them settled, or "
+            "withdraw one."};
     }
     remote_opening out;
     out.id = "r-" + o.safe.token(12);
@@ -123,6 +136,12 @@ result<remote_opening> approve_remote(office& o, const staff_account& who, const
     if (!asker || !asker->active || asker->role != "admin" || !may_work_at(*asker, found->cabinet)) {
         return problem{403, "not_permitted", "申请人已无此权限。 Whoever asked may not do so any more."};
     }
+    const auto since = o.now() - remote_account_age_ms;
+    if (given_access_since(o, who.number, since) || given_access_since(o, asker->number, since)) {
+        return problem{403, "not_permitted",
+                       "双方账号须在一天前已开通或重置。 Either account was made or given a new password within a day: "
+                       "another person has to approve."};
+    }
     move_to(o, *found, remote_state::approved, who.number);
     audit(o, "staff:" + who.number, "remote opening approved", fmt::format("{}/{}", found->cabinet, found->door));
     return found;
@@ -149,12 +168,14 @@ void settle_remote(office& o, const std::string& id, const std::string& outcome)
 std::vector<remote_opening> remote_openings(office& o, const staff_account& who, std::size_t most) {
     std::vector<remote_opening> out;
     const soci::rowset<soci::row> rows =
-        (o.db.sql().prepare << std::string("SELECT ") + columns +
-                                   " FROM remote_openings ORDER BY created_at DESC, id LIMIT 500");
+        (o.db.sql().prepare << std::string("SELECT ") + columns + " FROM remote_openings ORDER BY created_at DESC");
     for (const auto& r : rows) {
         auto one = of_row(r, o.now());
-        if (may_work_at(who, one.cabinet) && out.size() < most) {
+        if (may_work_at(who, one.cabinet)) {
             out.push_back(std::move(one));
+        }
+        if (out.size() == most) {
+            break;
         }
     }
     return out;

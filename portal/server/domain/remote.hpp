@@ -35,9 +35,12 @@ struct remote_opening {
 };
 
 inline constexpr std::int64_t remote_waits_ms = 10 * minute;
+// An account is a second person once it is this old: who has just made it, or given it a new password, could be both.
+inline constexpr std::int64_t remote_account_age_ms = day;
+inline constexpr std::size_t remote_asked_most = 5;      // of one person, waiting at a time
 inline constexpr std::size_t remote_reason_bytes = 200;  // it travels in a grant
 
-// All of them in the caller's transaction. Errors: malformed, unknown_cabinet, not_permitted, wrong_state.
+// All of them in the caller's transaction. Errors: malformed, unknown_cabinet, not_permitted, wrong_state, busy.
 [[nodiscard]] result<remote_opening> ask_remote(office& o, const staff_account& who, const std::string& cabinet,
                                                 int door, const std::string& reason);
 // By another person than asked: the grants may be signed once this is committed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "portal/server/domain/people.hpp"
+#include "portal/server/domain/statistics.hpp"
 
 namespace locker::portal {
 namespace {
@@ -57,7 +58,6 @@ std::int64_t purge(office& o) {
     for (const auto& id : old) {
         sql << "DELETE FROM case_log WHERE case_id = :c", soci::use(id);
         sql << "DELETE FROM deposits WHERE case_id = :c", soci::use(id);
-        sql << "DELETE FROM stays WHERE case_id = :c", soci::use(id);
         sql << "DELETE FROM cases WHERE id = :c", soci::use(id);
         ++gone;
     }
@@ -77,6 +77,11 @@ std::int64_t purge(office& o) {
         soci::use(codes_before);
     sql << "DELETE FROM audit WHERE at < :t", soci::use(audit_before);
     sql << "DELETE FROM remote_openings WHERE created_at < :t", soci::use(audit_before);
+    // A return's wait is counted from when its case's papers were taken.
+    sql << "DELETE FROM stays WHERE lay_until > 0 AND lay_until < :t AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id "
+           "= stays.case_id)",
+        soci::use(cases_before);
+    roll_up(o);
     return gone;
 }
 

@@ -137,6 +137,16 @@ result<std::string> reset_staff(office& o, const std::string& number, const std:
     return base32(key);
 }
 
+bool given_access_since(office& o, const std::string& number, std::int64_t since_ms) {
+    const long long since = since_ms;
+    const std::string added = audit_staff_added;
+    const std::string reset = audit_staff_reset;
+    int found = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM audit WHERE whom = :n AND (what = :a OR what = :r) AND at > :t",
+        soci::use(number), soci::use(added), soci::use(reset), soci::use(since), soci::into(found);
+    return found != 0;
+}
+
 std::optional<staff_account> find_staff(office& o, const std::string& number) {
     const soci::rowset<soci::row> rows =
         (o.db.sql().prepare << "SELECT number, name, role, cabinets, active FROM staff WHERE number = :n",

@@ -34,6 +34,12 @@ struct new_staff {
 // A new password and a new authenticator's key: the phone was lost, the password forgotten. Errors: unknown.
 [[nodiscard]] result<std::string> reset_staff(office& o, const std::string& number, const std::string& password_hash);
 
+// Whether another of the staff made this account or gave it a new password since then, by the access log; whoever did
+// may still know the password.
+inline constexpr const char* audit_staff_added = "staff added";
+inline constexpr const char* audit_staff_reset = "staff's password and authenticator reset";
+[[nodiscard]] bool given_access_since(office& o, const std::string& number, std::int64_t since_ms);
+
 [[nodiscard]] std::optional<staff_account> find_staff(office& o, const std::string& number);
 [[nodiscard]] std::vector<staff_account> all_staff(office& o);
 

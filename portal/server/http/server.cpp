@@ -221,7 +221,9 @@ asio::awaitable<void> http_server::converse(tcp::socket& socket) {
             request.origin = header(r, "Origin");
             request.content_type = header(r, "Content-Type");
             request.csrf = header(r, "X-CSRF");
-            if (const auto given = header(r, "Authorization"); given.starts_with("Bearer ")) {
+            // The scheme's name in any case: RFC 7235 §2.1.
+            if (const auto given = header(r, "Authorization");
+                boost::beast::iequals(std::string_view(given).substr(0, 7), "Bearer ")) {
                 request.bearer = given.substr(7);
             }
             request.background = header(r, "X-Background") == "1";

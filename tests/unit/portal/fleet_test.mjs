@@ -103,7 +103,62 @@ test("events carry what is shown of them, doors are in the order of the contract
   const { enter, say, fleet } = world();
   enter("a");
   const e = say("a", "event/opening.opened", { type: "locker.opening.opened", sequence: "00000000000000000007", time: at(0), data: { compartment: 2, by: "code" } });
-  assert.deepEqual([e.key, e.type, e.door], ["a/00000000000000000007", "opening.opened", 2]);
+  assert.deepEqual([e.key, e.type, e.door], ["a/00000000000000000007/", "opening.opened", 2]);
   say("a", "compartment/2", { use: "occupied", door: "open", lock: "ok", deposit: "d-1", since: at(0) });
   assert.deepEqual(fleet.cabinet("a").doors.map((d) => [d.number, d.size, d.use, d.door]), [[1, "S", "unknown", "unknown"], [2, "M", "occupied", "open"]]);
+});
+
+test("after a reconnect patience goes on where it was; the time without a connection, or asleep, is not counted", () => {
+  const { fleet, enter, say } = world();
+  enter("a", { live: false });
+  enter("b", { live: false });
+  for (const id of ["a", "b"]) say(id, "status", { online: true, clock: { trusted: false } });  // no clock to go by
+  fleet.changes(began);
+  const again = new Fleet(began + 12 * minute, fleet, 10 * minute);  // heard for two minutes, ten without a network
+  for (const id of ["a", "b"]) again.take(`locker/v1/${id}/status`, JSON.stringify({ online: true, clock: { trusted: false } }), false, began + 12 * minute);
+  const states = (now) => { again.look(now); return again.changes(now).tiles.map((t) => `${t.id} ${t.state}`); };
+  assert.deepEqual(states(began + 12 * minute), ["a ok", "b ok"]);
+  again.take("locker/v1/b/metrics", JSON.stringify({ every_ms: minute }), true, began + 12.5 * minute);
+  assert.deepEqual(states(began + 13 * minute), ["a silent"]);  // three minutes in all, not three more
+  again.slept(60 * minute);
+  assert.deepEqual(states(began + 74 * minute), []);
+  assert.deepEqual(states(began + 76 * minute), ["b silent"]);
+});
+
+test("a rhythm is believed from a second to an hour", () => {
+  for (const [every, waits] of [[1e15, 160], [0, 1]]) {
+    const { enter, say, tile } = world();
+    enter("a");
+    say("a", "metrics", { at: at(0), every_ms: every });
+    assert.equal(tile("a").state, "ok");
+    assert.equal(tile("a", began + waits * minute).state, "silent", String(every));
+  }
+});
+
+test("the cabinet's own list tells of alarms whose topics were lost, and of those that ended", () => {
+  const { enter, say, tile, fleet } = world();
+  enter("a");
+  const list = (alarms) => say("a", "cabinet", { name: "A", place: "", compartments: [], vacancies: {}, alarms });
+  list(["forced/3", "storage"]);
+  assert.deepEqual(tile("a").alarms.map((x) => [x.kind, x.which, x.meaning]), [["forced", "3", ""], ["storage", "", ""]]);
+  say("a", "alarm/forced/3", { since: at(-1), meaning: "m", action: "a" });
+  list(["forced/3"]);
+  assert.deepEqual(tile("a").alarms.map((x) => [x.kind, x.meaning]), [["forced", "m"]]);
+  list([]);
+  assert.equal(tile("a").state, "ok");
+  say("a", "alarm/worn/1", { since: at(-1), meaning: "m", action: "a" });
+  fleet.take("locker/v1/a/cabinet", JSON.stringify({ name: "A", compartments: [], vacancies: {} }), true, began);  // of a release before
+  assert.equal(tile("a").state, "alarm");
+});
+
+test("an event that is said twice is taken once; a ledger that was restored is heard again", () => {
+  const { enter, say } = world();
+  enter("a");
+  const event = (n, minutes, head) => say("a", "event/opening.opened", { type: "locker.opening.opened", sequence: String(n).padStart(20, "0"), time: at(minutes), ledgerhead: head, data: {} });
+  assert.ok(event(7, 1, "aaaaaaaaaa"));
+  assert.equal(event(7, 1, "aaaaaaaaaa"), null);
+  assert.ok(event(8, 1, "bbbbbbbbbb"));
+  assert.equal(event(6, 0, "cccccccccc"), null);
+  const anew = event(7, 5, "dddddddddd");
+  assert.equal(anew.key, "a/00000000000000000007/dddddddd");
 });

@@ -5,9 +5,11 @@ import { get, type Words } from "../api";
 import { Trouble, useLanguage, useWords } from "../ui";
 import { staffWords } from "../staff_words";
 
-interface Wait { mean_s: number; half_within_s: number | null; most_within_s: number | null }
+interface Wait { known: number; mean_s: number; half_within_s: number | null; most_within_s: number | null }
 interface Row { key: string; title: string; papers_in: number; papers_taken: number; returned: number; collected: number; taken_back: number; overdue: number; reclaimed: number; openings: number; jams: number; papers_taken_wait?: Wait; returned_wait?: Wait; collected_wait?: Wait }
 interface Answer { from: string; to: string; rows: Row[] }
+// What was asked stays with its answer: the choice may be another by then.
+interface Found { by: string; rows: Row[] }
 const counts = ["papers_in", "papers_taken", "returned", "collected", "taken_back", "overdue", "reclaimed", "openings", "jams"] as const;
 const waited = ["papers_taken", "returned", "collected"] as const;
 const groupings = ["day", "hour", "hour_of_day", "cabinet", "service"] as const;
@@ -40,28 +42,40 @@ export function Statistics() {
   const [service, setService] = useState("");
   const [cabinets, setCabinets] = useState<[string, string][]>([]);
   const [services, setServices] = useState<[string, string][]>([]);
-  const [found, setFound] = useState<Answer | null>(null);
+  const [found, setFound] = useState<Found>({ by: "day", rows: [] });
   const [trouble, setTrouble] = useState<unknown>(null);
   const query = new URLSearchParams({ from, to, by, cabinet, service }).toString();
   useEffect(() => {
     get<{ cabinets: { id: string; name: string }[] }>("/api/admin/cabinets").then((r) => setCabinets(r.cabinets.map((c) => [c.id, c.name])), () => undefined);
     get<{ services: { id: string; name: Words }[] }>("/api/admin/catalogue").then((r) => setServices(r.services.map((s) => [s.id, s.name.zh])), () => undefined);
   }, []);
-  useEffect(() => { get<Answer>(`/api/statistics?${query}`).then((r) => { setFound(r); setTrouble(null); }, setTrouble); }, [query]);
-  const rows = found?.rows ?? [];
-  const inTime = by === "day" || by === "hour";
-  const at = useMemo(() => rows.map((r, i) => (inTime ? Date.parse(by === "day" ? `${r.key}T00:00` : `${r.key}:00`) / 1000 : i)), [found]);
+  useEffect(() => {
+    let latest = true;
+    get<Answer>(`/api/statistics?${query}`).then(
+      (r) => { if (latest) { setFound({ by, rows: r.rows }); setTrouble(null); } },
+      (e: unknown) => { if (latest) { setFound({ by, rows: [] }); setTrouble(e); } });
+    return () => { latest = false; };
+  }, [query]);
+  // Hours are told of some weeks, and of no single service.
+  const group = (wanted: string) => {
+    setBy(wanted);
+    if (wanted === "hour" || wanted === "hour_of_day") setService("");
+    if (wanted === "hour" && from < day(30)) setFrom(day(6));
+  };
+  const { rows } = found;
+  const inTime = found.by === "day" || found.by === "hour";
+  const at = useMemo(() => rows.map((r, i) => (inTime ? Date.parse(found.by === "day" ? `${r.key}T00:00` : `${r.key}:00`) / 1000 : i)), [found]);
   const names = useMemo(() => (inTime ? undefined : rows.map((r) => r.title || "—")), [found]);
   const flow = useMemo(() => (["papers_in", "papers_taken", "returned", "collected"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]), bars: !inTime && m === "papers_in" })), [found, language]);
   const waits = useMemo(() => waited.map((m) => ({ label: t(staffWords[`wait_${m}`]), values: rows.map((r) => (r[`${m}_wait`] ? Math.round((r[`${m}_wait`] as Wait).mean_s / 360) / 10 : null)) })), [found, language]);
   const bad = useMemo(() => (["overdue", "jams"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]) })), [found, language]);
-  const step = by === "day" ? 86_400 : 3600;
+  const step = found.by === "day" ? 86_400 : 3600;
   const hours = (s: number | null) => (s === null ? t(staffWords.beyondTwoWeeks) : s < 3600 ? t(staffWords.minutesN, { n: Math.round(s / 60) }) : t(staffWords.hoursN, { n: Math.round(s / 360) / 10 }));
   return (
     <>
       <div class="fields">
         <Time label={staffWords.fromDay} value={from} onValue={setFrom} /><Time label={staffWords.toDay} value={to} onValue={setTo} />
-        <Choice label={staffWords.groupBy} value={by} choose={setBy} options={groupings.map((g) => [g, t(staffWords[`by_${g}`])])} />
+        <Choice label={staffWords.groupBy} value={by} choose={group} options={groupings.map((g) => [g, t(staffWords[`by_${g}`])])} />
         <Choice label={staffWords.cabinets} value={cabinet} choose={setCabinet} options={[["", t(staffWords.allCabinets)], ...cabinets]} />
         <Choice label={staffWords.service} value={service} choose={setService} options={[["", t(staffWords.allServices)], ...services]} />
       </div>
@@ -72,7 +86,7 @@ export function Statistics() {
         <Plot title={t(staffWords.waits)} at={at} names={names} series={waits} step={step} />
         <Plot title={t(staffWords.troublesPlot)} at={at} names={names} series={bad} step={step} />
         <div class="scroll" role="region" aria-label={t(staffWords.statistics)} tabIndex={0}><table>
-          <thead><tr><th scope="col">{t(staffWords[`by_${by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
+          <thead><tr><th scope="col">{t(staffWords[`by_${found.by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
           <tbody>{[...rows].reverse().map((r) => <tr key={r.key}><th scope="row">{r.title || "—"}</th>{counts.map((m) => <td key={m}>{r[m]}</td>)}{waited.map((m) => { const w = r[`${m}_wait`]; return <td key={m}>{w ? `${hours(w.mean_s)} (90 % ≤ ${hours(w.most_within_s)})` : "—"}</td>; })}</tr>)}</tbody>
         </table></div>
       </>}

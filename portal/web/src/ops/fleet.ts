@@ -21,9 +21,16 @@ export interface Happening { key: string; cabinet: string; type: string; time: n
 // Of a cabinet's figures, what shows which one wants a look first.
 export interface Health { id: string; name: string; wear: number; door: number; slowest_ms: number; free_mb: number; life_percent: number; waiting: number; failures_percent: number; version: string; uptime_ms: number }
 
-interface Known {
+// What is kept from one connection to the next.
+interface Heard {
+  heard: number;
+  listened: number;  // since when we listen to it …
+  deaf: number;      // … and for how long of the time since it was heard we could not: no connection, a laptop asleep
+  sequence: string; told_at: number;  // of its latest event
+}
+interface Known extends Heard {
   name: string; place: string; total: number; vacant: number; told: boolean;
-  online: boolean | null; since: number; left: number; version: string; heard: number; every: number;
+  online: boolean | null; since: number; left: number; version: string; every: number;
   trusted: boolean;  // its clock, as it says itself
   alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>;
   metrics: string;  // as it came: what is in it is read when somebody looks
@@ -45,6 +52,8 @@ const rhythm = 60_000;
 // Two of its messages may be lost before a cabinet counts as silent.
 const patience = 2.5;
 const slack = 10_000;
+const everyLeast = 1_000;
+const everyMost = 3_600_000;
 
 const text = (v: unknown) => (typeof v === "string" ? v : "");
 const moment = (v: unknown) => (typeof v === "string" ? Date.parse(v) || 0 : 0);
@@ -62,9 +71,20 @@ export class Fleet {
   private expected = new Map<string, { name: string; place: string }>();
   private dirty = new Set<string>();
   private shown = new Map<string, string>();
+  private readonly earlier = new Map<string, Heard>();
 
-  // `began`: when we came; nobody is silent before it was listened to for long enough.
-  constructor(private readonly began: number) {}
+  // `began`: when we came; nobody is silent before it was listened to for long enough. `before`: what was known of the
+  // connection that ended `away` ms ago: all is learnt anew, and patience goes on where it was.
+  constructor(private began: number, before?: Fleet, away = 0) {
+    for (const [id, c] of [...(before?.earlier ?? []), ...(before?.cabinets ?? [])])
+      this.earlier.set(id, { heard: c.heard, listened: c.listened, deaf: c.deaf + away, sequence: c.sequence, told_at: c.told_at });
+  }
+
+  // For so long nothing could be heard: the machine slept.
+  slept(ms: number) {
+    this.began += ms;
+    for (const c of [...this.cabinets.values(), ...this.earlier.values()]) c.deaf += ms;
+  }
 
   expect(list: { id?: unknown; name?: unknown; place?: unknown }[]) {
     const before = [...this.expected.keys()];
@@ -86,7 +106,7 @@ export class Fleet {
     const m = parsed(payload);
     if (what === "event") return m && this.happened(id, m, now);
     const c = this.known(id);
-    if (live) c.heard = now;
+    if (live) this.hear(c, now);
     this.dirty.add(id);
     if (what === "status") this.status(id, c, m, live ? now : 0);
     else if (what === "cabinet") this.facts(id, c, m);
@@ -103,24 +123,45 @@ export class Fleet {
   private known(id: string): Known {
     let c = this.cabinets.get(id);
     if (!c) {
-      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", heard: 0, every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never" };
+      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never", ...this.earlierOf(id) };
       this.cabinets.set(id, c);
     }
     return c;
   }
 
-  private metrics(c: Known, payload: string, live: boolean, now: number) {
-    c.metrics = payload;
-    c.every = Number(/"every_ms":\s*(\d+)/.exec(payload)?.[1] ?? rhythm);
-    if (live) c.heard = now;
-    else c.heard = Math.max(c.heard, Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1])));
+  private earlierOf(id: string): Heard {
+    let c = this.earlier.get(id);
+    if (!c) {
+      c = { heard: 0, listened: this.began, deaf: 0, sequence: "", told_at: 0 };
+      this.earlier.set(id, c);
+    }
+    return c;
   }
 
-  private happened(id: string, m: Record<string, unknown>, now: number): Happening {
-    const c = this.cabinets.get(id);
-    if (c) c.heard = now;
+  private hear(c: Heard, at: number) {
+    c.heard = at;
+    c.deaf = 0;
+  }
+
+  private metrics(c: Known, payload: string, live: boolean, now: number) {
+    c.metrics = payload;
+    c.every = Math.min(everyMost, Math.max(everyLeast, Number(/"every_ms":\s*(\d+)/.exec(payload)?.[1] ?? rhythm)));
+    const said = live ? now : Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1]));
+    if (said > c.heard) this.hear(c, said);
+  }
+
+  // A broker, and a cabinet after an outage, may say one twice: null then. A ledger that was restored counts from lower
+  // on, at a later time.
+  private happened(id: string, m: Record<string, unknown>, now: number): Happening | null {
+    const c = this.cabinets.get(id) ?? this.earlierOf(id);  // an event alone makes no cabinet
+    this.hear(c, now);
     const data = record(m["data"]);
-    return { key: `${id}/${text(m["sequence"])}`, cabinet: id, type: text(m["type"]).replace(/^locker\./, ""), time: moment(m["time"]),
+    const sequence = text(m["sequence"]);
+    const time = moment(m["time"]);
+    if (sequence <= c.sequence && time <= c.told_at) return null;
+    c.sequence = sequence;
+    c.told_at = time;
+    return { key: `${id}/${sequence}/${text(m["ledgerhead"]).slice(0, 8)}`, cabinet: id, type: text(m["type"]).replace(/^locker\./, ""), time,
       door: typeof data["compartment"] === "number" ? data["compartment"] : 0, data };
   }
 
@@ -145,6 +186,14 @@ export class Fleet {
     c.total = list.length;
     c.sizes = new Map(list.map((d) => [Number(d["number"]), text(d["size"])]));
     c.vacant = Object.values(record(m["vacancies"])).reduce((sum: number, n) => sum + (typeof n === "number" ? n : 0), 0);
+    // A broker may drop some of a burst: this list tells which alarms are on, their own topics what they mean.
+    if (!Array.isArray(m["alarms"])) return;
+    const on = new Set(m["alarms"].map(text));
+    for (const key of c.alarms.keys()) if (!on.has(key)) c.alarms.delete(key);
+    for (const key of on) {
+      const [kind = "", which = ""] = key.split("/");
+      if (kind && !c.alarms.has(key)) c.alarms.set(key, { kind, which, since: 0, meaning: "", action: "" });
+    }
   }
 
   // It was taken off the broker.
@@ -157,7 +206,7 @@ export class Fleet {
     if (!c || (c.online === null && !c.told)) return "never";
     if (!c.online) return "offline";
     // What is kept from a trusted clock tells at once; else it is listened to for long enough first.
-    const from = c.trusted && c.heard > 0 ? c.heard : Math.max(this.began, c.heard);
+    const from = (c.trusted && c.heard > 0 ? c.heard : Math.max(c.listened, c.heard)) + c.deaf;
     if (now - from > c.every * patience + slack) return "silent";
     return c.alarms.size > 0 ? "alarm" : "ok";
   }

@@ -28,6 +28,7 @@ const later = 400;
 const lookEvery = 5_000;
 const sampleEvery = 30_000;
 const samplesMost = 24 * 60 * 2;
+const asleep = 30_000;  // a look that comes so late: the machine slept
 const refusedCodes = new Set([4, 5, 134, 135]);  // MQTT 3.1.1 table 3.1, v5 2.4
 
 const tell = (news: News) => postMessage(news);
@@ -35,6 +36,8 @@ const tell = (news: News) => postMessage(news);
 let client: MqttClient | null = null;
 let expected: { id: string; name: string; place: string }[] = [];
 let fleet = new Fleet(Date.now());
+let heardUntil = Date.now();  // while the connection was there
+let looked = Date.now();
 let events: Happening[] = [];
 let watched = "";
 let watchedChanged = false;
@@ -65,14 +68,22 @@ function flushWithin(ms: number) {
 function take(topic: string, payload: string, retained: boolean) {
   const happened = fleet.take(topic, payload, !retained, Date.now());
   if (happened) {
-    if (happened.type === "deposit.deposited") put += 1;
-    if (happened.type === "deposit.retrieved") taken += 1;
+    count(happened);
     events.push(happened);
     if (events.length > 500) events = events.slice(-500);
   }
   const seen = watched !== "" && topic.startsWith(`locker/v1/${watched}/`);
   if (seen) watchedChanged = true;
   flushWithin(seen || (!retained && /\/(status|alarm)(\/|$)/.test(topic)) ? soon : later);
+}
+
+// When it happened, not when it came: a cabinet tells later what it did without a network.
+function count(happened: Happening) {
+  const of = samples.find((s) => s.at >= happened.time) ?? null;
+  const begins = samples[0]?.at ?? 0;
+  if (of && happened.time < begins - sampleEvery) return;  // before there were samples
+  if (happened.type === "deposit.deposited") { if (of) of.put += 1; else put += 1; }
+  if (happened.type === "deposit.retrieved") { if (of) of.taken += 1; else taken += 1; }
 }
 
 function sample() {
@@ -92,7 +103,9 @@ function connect(account: Account) {
   client = mine;
   mine.on("connect", () => {
     // What ended while we were away is not told: all is learnt anew.
-    fleet = new Fleet(Date.now());
+    const now = Date.now();
+    fleet = new Fleet(now, fleet, Math.max(0, now - heardUntil));
+    heardUntil = now;
     fleet.expect(expected);
     tell({ what: "fresh" });
     tell({ what: "link", state: "up", why: "" });
@@ -120,7 +133,13 @@ function connect(account: Account) {
   mine.on("close", () => { if (client === mine && !mine.disconnecting) tell({ what: "link", state: "down", why: "" }); });
 }
 
-setInterval(() => { fleet.look(Date.now()); flushWithin(later); }, lookEvery);
+setInterval(() => {
+  const now = Date.now();
+  const late = now - looked - lookEvery;
+  if (late > asleep && now - heardUntil < late + 2 * lookEvery) { fleet.slept(late); heardUntil += late; }
+  looked = now;
+  if (client?.connected) { heardUntil = now; fleet.look(now); flushWithin(later); }
+}, lookEvery);
 setInterval(() => { if (client?.connected) sample(); }, sampleEvery);
 
 onmessage = (message: MessageEvent<Order>) => {
