@@ -34,10 +34,16 @@ class Echo:
 
     def heard(self, _client, _user, m):
         _, _, cabinet, kind, *rest = m.topic.split("/")
+        # A door that is forced is forced here alone, so that the page has one to find among all.
         if kind in ("command", "reply") or (kind == "alarm" and rest[0] in ("forced", "suspected")):
-            return  # a door that is forced is forced here alone, so that the page has one to find among all
+            return
+        said = m.payload
+        if kind == "cabinet":
+            facts = json.loads(m.payload)
+            facts["alarms"] = [a for a in facts["alarms"] if a.split("/")[0] not in ("forced", "suspected")]
+            said = json.dumps(facts).encode()
         for clone in self.clones.get(cabinet, ()):
-            payload = m.payload.replace(f'"locker/v1/{cabinet}"'.encode(), f'"locker/v1/{clone}"'.encode())
+            payload = said.replace(f'"locker/v1/{cabinet}"'.encode(), f'"locker/v1/{clone}"'.encode())
             if kind == "cabinet":
                 payload = payload.replace(b'"Demo cabinet"', f'"{clone}"'.encode())
             self.client.publish("/".join(["locker", "v1", clone, kind, *rest]), payload, 0, kind != "event")
