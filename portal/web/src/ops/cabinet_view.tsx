@@ -4,7 +4,7 @@ import { Heading, useWords } from "../ui";
 import type { Door, Happening, Lock, Metrics, Tile } from "./fleet";
 import { AlarmItem, EventRows } from "./lists";
 import { signs, stateWords, to, tone, useAge, useClock, useNow } from "./parts";
-import { Remote } from "./remote";
+import { Remote, type Afar } from "./remote";
 import { opsWords } from "./words";
 
 const useWordsOf: Record<string, typeof opsWords.vacant> = { vacant: opsWords.vacant, reserved: opsWords.reserved, occupied: opsWords.occupiedDoor, suspected: opsWords.suspected, disabled: opsWords.disabled };
@@ -58,7 +58,7 @@ function Figures({ m, tile }: { m: Metrics; tile: Tile }) {
 
 export interface Seen { id: string; doors: Door[]; metrics: Metrics | null }
 
-export function CabinetView({ id, tile, seen, events, watch, names, portal }: { id: string; tile: Tile | undefined; seen: Seen | null; events: Happening[]; watch: (id: string) => void; names: (id: string) => string; portal: boolean }) {
+export function CabinetView({ id, tile, seen, events, watch, names, afar }: { id: string; tile: Tile | undefined; seen: Seen | null; events: Happening[]; watch: (id: string) => void; names: (id: string) => string; afar: Afar }) {
   const t = useWords();
   const age = useAge();
   const clock = useClock();
@@ -77,7 +77,7 @@ export function CabinetView({ id, tile, seen, events, watch, names, portal }: { 
       {hint && <p class="notice">{t(hint)} {tile.heard > 0 && <span class="hint">{t(opsWords.lastHeard)} {clock(tile.heard)}</span>}</p>}
       <ul class="list cards">{tile.alarms.map((a) => <AlarmItem key={`${a.kind}/${a.which}`} alarm={a} />)}</ul>
       {here && here.doors.length > 0 && <Front doors={here.doors} />}
-      {tile.state !== "never" && <Remote cabinet={id} portal={portal} />}
+      {tile.state !== "never" && <Remote cabinet={id} afar={afar} />}
       {mine.length > 0 && <section><h2>{t(opsWords.recentEvents)}</h2><EventRows list={mine} names={names} /></section>}
       {here?.metrics && <section><h2>{t(opsWords.figures)}</h2><Figures m={here.metrics} tile={tile} /></section>}
       {here?.metrics?.locks && here.metrics.locks.length > 0 && <section><h2>{t(opsWords.locks)}</h2><Locks list={here.metrics.locks} /></section>}

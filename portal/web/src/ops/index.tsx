@@ -12,7 +12,7 @@ import { FleetView, byTrouble } from "./fleet_view";
 import type { Account, LinkState, News, Order, Sample } from "./link";
 import { AlarmsView, EventsView, HealthView } from "./lists";
 import { to, useHash } from "./parts";
-import { useOpenings, useStaff } from "./remote";
+import { useAfar } from "./remote";
 import { UseView } from "./use_view";
 import workerAddress from "./link.ts?worker&url";
 import { opsWords } from "./words";
@@ -104,8 +104,7 @@ function useFleet() {
 function Inside({ setup, leave, fleet }: { setup: Setup; leave: () => void; fleet: ReturnType<typeof useFleet> }) {
   const t = useWords();
   const [room = "", id = ""] = useHash();
-  const me = useStaff(setup.portal === true);
-  const [openings, look] = useOpenings(me?.signed_in === true);
+  const afar = useAfar(setup.portal === true);
   const names = (cabinet: string) => fleet.tiles.get(cabinet)?.name ?? cabinet;
   const alarms = fleet.sorted.reduce((n, c) => n + c.alarms.length, 0);
   const rooms = [["", opsWords.fleet, fleet.sorted.length], ["alarms", opsWords.alarms, alarms], ["events", opsWords.events, null], ["use", opsWords.use, null], ["health", opsWords.health, null]] as const;
@@ -116,8 +115,8 @@ function Inside({ setup, leave, fleet }: { setup: Setup; leave: () => void; flee
         <span class="hint link" role="status" data-link={fleet.link.state}>{fleet.link.state === "down" && fleet.sorted.length === 0 ? "" : fleet.link.state === "up" ? `● ${t(opsWords.link_up)}` : t(opsWords[`link_${fleet.link.state}`], { why: fleet.link.why })}</span>
         <button type="button" class="plain" onClick={leave}>{t(opsWords.disconnect)}</button>
       </nav>
-      <Approvals list={openings} names={names} changed={look} />
-      {room === "c" ? <CabinetView key={id} id={id} tile={fleet.tiles.get(id)} seen={fleet.seen} events={fleet.events} names={names} portal={setup.portal === true} watch={(cabinet) => fleet.send({ do: "watch", cabinet })} />
+      <Approvals list={afar.list} names={names} changed={afar.look} />
+      {room === "c" ? <CabinetView key={id} id={id} tile={fleet.tiles.get(id)} seen={fleet.seen} events={fleet.events} names={names} afar={afar} watch={(cabinet) => fleet.send({ do: "watch", cabinet })} />
         : room === "alarms" ? <AlarmsView sorted={fleet.sorted} />
         : room === "events" ? <EventsView events={fleet.events} names={names} />
         : room === "use" ? <UseView samples={fleet.samples} portal={setup.portal === true} />

@@ -5,7 +5,7 @@ import { Heading, useLanguage, useWords } from "../ui";
 import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
 import { w } from "../words";
 import { to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
-import { eventKinds, eventWords, opsWords } from "./words";
+import { byWords, detailWords, eventKinds, eventWords, opsWords } from "./words";
 
 const listed = 200;
 
@@ -39,13 +39,21 @@ export function AlarmsView({ sorted }: { sorted: Tile[] }) {
   );
 }
 
-function said(data: Record<string, unknown>): string {
-  return ["by", "kind", "reason", "via", "board", "input", "state", "deposit"].filter((k) => typeof data[k] === "string" && data[k] !== "").map((k) => `${k} ${String(data[k])}`).join(" · ");
+// What is worth knowing beside an event's name; ids of grants tell nobody anything.
+function useSaid(): (data: Record<string, unknown>) => string {
+  const t = useWords();
+  return (data) => ["by", "kind", "reason", "via", "board", "input", "state", "deposit"].filter((k) => typeof data[k] === "string" && data[k] !== "").map((k) => {
+    const value = String(data[k]);
+    const [kind = "", n = ""] = k === "by" ? value.split(":") : [value];
+    const word = k === "by" ? byWords[kind] : k === "kind" || k === "via" ? detailWords[kind] : undefined;
+    return word ? t(word, { n }) : value;
+  }).join(" · ");
 }
 
 export function EventRows({ list, names }: { list: Happening[]; names: (id: string) => string }) {
   const t = useWords();
   const clock = useClock();
+  const said = useSaid();
   return (
     <ol class="stream">{list.map((e) => {
       const word = eventWords[e.type];
@@ -60,6 +68,7 @@ export function EventsView({ events, names }: { events: Happening[]; names: (id:
   const [find, setFind] = useState("");
   const [held, setHeld] = useState<Happening[] | null>(null);
   const kinds = useMemo(() => [...new Set(Object.keys(eventWords).map((k) => k.split(".")[0] ?? ""))], []);
+  const said = useSaid();
   const wish = find.trim().toLowerCase();
   const list = (held ?? events).filter((e) => (kind === "" || e.type.startsWith(`${kind}.`)) && (wish === "" || `${names(e.cabinet)} ${e.cabinet} ${e.type} ${eventWords[e.type]?.zh ?? ""} ${eventWords[e.type]?.en ?? ""} ${said(e.data)}`.toLowerCase().includes(wish)));
   return (

@@ -7,7 +7,10 @@ import { opsWords, outcomeWords } from "./words";
 
 interface Me { signed_in: boolean; csrf?: string; role?: string }
 
-export function useStaff(portal: boolean): Me | null {
+// Who is signed in beside the broker's account, and what was asked for: asked once for the whole page.
+export interface Afar { portal: boolean; me: Me | null; list: RemoteOpening[]; look: () => void }
+
+function useStaff(portal: boolean): Me | null {
   const [me, setMe] = useState<Me | null>(null);
   useEffect(() => {
     if (!portal) return undefined;
@@ -19,17 +22,18 @@ export function useStaff(portal: boolean): Me | null {
   return me;
 }
 
-export function useOpenings(signedIn: boolean): [RemoteOpening[], () => void] {
+export function useAfar(portal: boolean): Afar {
+  const me = useStaff(portal);
+  const signedIn = me?.signed_in === true;
   const [list, setList] = useState<RemoteOpening[]>([]);
   const load = (background: boolean) => get<{ openings: RemoteOpening[] }>("/api/ops/openings", background).then((r) => setList(r.openings), () => undefined);
   useEffect(() => (signedIn ? live("/api/work/live", load) : undefined), [signedIn]);
-  return [list, () => void load(false)];
+  return { portal, me, list, look: () => void load(false) };
 }
 
-export function Remote({ cabinet, portal }: { cabinet: string; portal: boolean }) {
+export function Remote({ cabinet, afar }: { cabinet: string; afar: Afar }) {
   const t = useWords();
-  const me = useStaff(portal);
-  const [list, look] = useOpenings(me?.signed_in === true);
+  const { portal, me, list, look } = afar;
   const [door, setDoor] = useState("");
   const [reason, setReason] = useState("");
   const deed = useDeed();

@@ -119,6 +119,12 @@ export const eventKinds: Record<string, Words> = {
   storage: w("存储", "storage"), daemon: w("程序", "lockerd"), cabinet: w("接线", "wiring"), ledger: w("账本", "ledger"),
 };
 
+// By what, and of what, an event is; other texts are shown as they came.
+export const byWords: Record<string, Words> = { code: w("取件码", "pickup code"), staff: w("工号 {n}", "staff {n}"), grant: w("二维码或门户", "QR code or portal") };
+export const detailWords: Record<string, Words> = {
+  intake: w("交件", "papers in"), return: w("领取件", "papers back"), keypad: w("键盘", "keypad"), scanner: w("扫码", "scanner"), mqtt: w("网络", "network"), socket: w("本机", "on the board"),
+};
+
 // How an opening from afar ended.
 export const outcomeWords: Record<string, Words> = {
   opened: w("已打开", "opened"), jammed: w("卡住", "jammed"), unknown_outcome: w("结果不明，请看柜门", "unknown: look at the door"), board_lost: w("控制板失联", "board lost"),
