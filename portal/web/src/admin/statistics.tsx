@@ -9,7 +9,7 @@ interface Wait { known: number; mean_s: number; half_within_s: number | null; mo
 interface Row { key: string; title: string; papers_in: number; papers_taken: number; returned: number; collected: number; taken_back: number; overdue: number; reclaimed: number; openings: number; jams: number; papers_taken_wait?: Wait; returned_wait?: Wait; collected_wait?: Wait }
 interface Answer { from: string; to: string; rows: Row[] }
 // What was asked stays with its answer: the choice may be another by then.
-interface Found { by: string; rows: Row[] }
+interface Found { by: string; rows: Row[]; plotted: Row[] }
 const counts = ["papers_in", "papers_taken", "returned", "collected", "taken_back", "overdue", "reclaimed", "openings", "jams"] as const;
 const waited = ["papers_taken", "returned", "collected"] as const;
 const groupings = ["day", "hour", "hour_of_day", "cabinet", "service"] as const;
@@ -18,6 +18,22 @@ const Plot = lazyPlot();
 function day(back: number): string {
   const d = new Date(Date.now() - back * 86_400_000);
   return `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
+}
+
+// A plot's line goes through days and hours without anything; the answer leaves them out.
+function withQuietTimes(by: string, { from, to, rows }: Answer): Row[] {
+  if (by !== "day" && by !== "hour") return rows;
+  const [step, length] = by === "day" ? [86_400_000, 10] : [3_600_000, 13];
+  const known = new Map(rows.map((r) => [r.key, r]));
+  const hour = String(new Date().getHours()).padStart(2, "0");
+  const latest = [rows[rows.length - 1]?.key ?? "", `${day(0)}T${hour}`.slice(0, length)].sort()[1] ?? "";
+  const out: Row[] = [];
+  for (let at = Date.parse(`${from}T00:00Z`); at < Date.parse(`${to}T00:00Z`) + 86_400_000; at += step) {
+    const key = new Date(at).toISOString().slice(0, length);
+    if (key > latest) break;
+    out.push(known.get(key) ?? { key, title: key, papers_in: 0, papers_taken: 0, returned: 0, collected: 0, taken_back: 0, overdue: 0, reclaimed: 0, openings: 0, jams: 0 });
+  }
+  return out;
 }
 
 function Time({ label, value, onValue }: { label: Words; value: string; onValue: (v: string) => void }) {
@@ -42,7 +58,7 @@ export function Statistics() {
   const [service, setService] = useState("");
   const [cabinets, setCabinets] = useState<[string, string][]>([]);
   const [services, setServices] = useState<[string, string][]>([]);
-  const [found, setFound] = useState<Found>({ by: "day", rows: [] });
+  const [found, setFound] = useState<Found>({ by: "day", rows: [], plotted: [] });
   const [trouble, setTrouble] = useState<unknown>(null);
   const query = new URLSearchParams({ from, to, by, cabinet, service }).toString();
   useEffect(() => {
@@ -52,8 +68,8 @@ export function Statistics() {
   useEffect(() => {
     let latest = true;
     get<Answer>(`/api/statistics?${query}`).then(
-      (r) => { if (latest) { setFound({ by, rows: r.rows }); setTrouble(null); } },
-      (e: unknown) => { if (latest) { setFound({ by, rows: [] }); setTrouble(e); } });
+      (r) => { if (latest) { setFound({ by, rows: r.rows, plotted: withQuietTimes(by, r) }); setTrouble(null); } },
+      (e: unknown) => { if (latest) { setFound({ by, rows: [], plotted: [] }); setTrouble(e); } });
     return () => { latest = false; };
   }, [query]);
   // Hours are told of some weeks, and of no single service.
@@ -62,13 +78,13 @@ export function Statistics() {
     if (wanted === "hour" || wanted === "hour_of_day") setService("");
     if (wanted === "hour" && from < day(30)) setFrom(day(6));
   };
-  const { rows } = found;
+  const { rows, plotted } = found;
   const inTime = found.by === "day" || found.by === "hour";
-  const at = useMemo(() => rows.map((r, i) => (inTime ? Date.parse(found.by === "day" ? `${r.key}T00:00` : `${r.key}:00`) / 1000 : i)), [found]);
-  const names = useMemo(() => (inTime ? undefined : rows.map((r) => r.title || "—")), [found]);
-  const flow = useMemo(() => (["papers_in", "papers_taken", "returned", "collected"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]), bars: !inTime && m === "papers_in" })), [found, language]);
-  const waits = useMemo(() => waited.map((m) => ({ label: t(staffWords[`wait_${m}`]), values: rows.map((r) => (r[`${m}_wait`] ? Math.round((r[`${m}_wait`] as Wait).mean_s / 360) / 10 : null)) })), [found, language]);
-  const bad = useMemo(() => (["overdue", "jams"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: rows.map((r) => r[m]) })), [found, language]);
+  const at = useMemo(() => plotted.map((r, i) => (inTime ? Date.parse(found.by === "day" ? `${r.key}T00:00` : `${r.key}:00`) / 1000 : i)), [found]);
+  const names = useMemo(() => (inTime ? undefined : plotted.map((r) => r.title || "—")), [found]);
+  const flow = useMemo(() => (["papers_in", "papers_taken", "returned", "collected"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: plotted.map((r) => r[m]), bars: !inTime && m === "papers_in" })), [found, language]);
+  const waits = useMemo(() => waited.map((m) => ({ label: t(staffWords[`wait_${m}`]), values: plotted.map((r) => (r[`${m}_wait`] ? Math.round((r[`${m}_wait`] as Wait).mean_s / 360) / 10 : null)) })), [found, language]);
+  const bad = useMemo(() => (["overdue", "jams"] as const).map((m) => ({ label: t(staffWords[`stat_${m}`]), values: plotted.map((r) => r[m]) })), [found, language]);
   const step = found.by === "day" ? 86_400 : 3600;
   const hours = (s: number | null) => (s === null ? t(staffWords.beyondTwoWeeks) : s < 3600 ? t(staffWords.minutesN, { n: Math.round(s / 60) }) : t(staffWords.hoursN, { n: Math.round(s / 360) / 10 }));
   return (

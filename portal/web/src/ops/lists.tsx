@@ -1,5 +1,6 @@
 // Alarms with what to do, the stream of events, and whose figures want a look.
 import { useEffect, useMemo, useState } from "preact/hooks";
+import type { Words } from "../api";
 import { alarms } from "../staff_words";
 import { Heading, useLanguage, useWords } from "../ui";
 import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
@@ -96,16 +97,25 @@ export function HealthView({ list, ask }: { list: Health[] | null; ask: () => vo
   const t = useWords();
   const age = useAge();
   useEffect(() => { ask(); const timer = setInterval(ask, 10_000); return () => clearInterval(timer); }, []);
+  const figures: [Words, (h: Health) => string][] = [
+    [opsWords.wear, (h) => (h.wear > 0 ? `${h.wear} % · ${t("doorN", { n: h.door })}` : "—")],
+    [opsWords.slowest, (h) => `${h.slowest_ms.toFixed(1)} ms`],
+    [opsWords.failures, (h) => `${h.failures_percent.toFixed(2)} %`],
+    [opsWords.waiting, (h) => String(h.waiting)],
+    [opsWords.free, (h) => (h.free_mb >= 0 ? `${h.free_mb} MiB` : "—")],
+    [opsWords.life, (h) => (h.life_percent >= 0 ? `${h.life_percent} %` : "—")],
+    [opsWords.uptime, (h) => age(h.uptime_ms)],
+    [opsWords.version, (h) => h.version],
+  ];
   const worst = useMemo(() => [...(list ?? [])].sort((a, b) => badness(b) - badness(a)).slice(0, 50), [list]);
   return (
     <>
       <Heading>{t(opsWords.health)}</Heading>
       <p class="hint">{t(opsWords.healthHint)}</p>
-      <div class="scroll" role="region" aria-label={t(opsWords.health)} tabIndex={0}><table>
-        <thead><tr>{[opsWords.cabinet, opsWords.wear, opsWords.slowest, opsWords.failures, opsWords.waiting, opsWords.free, opsWords.life, opsWords.uptime, opsWords.version].map((word) => <th key={word.en} scope="col">{t(word)}</th>)}</tr></thead>
-        <tbody>{worst.map((h) => <tr key={h.id}>
-          <th scope="row"><a href={to(`c/${h.id}`)}>{h.name}</a></th><td>{h.wear > 0 ? `${h.wear} % · ${t("doorN", { n: h.door })}` : "—"}</td><td>{h.slowest_ms.toFixed(1)} ms</td>
-          <td>{h.failures_percent.toFixed(2)} %</td><td>{h.waiting}</td><td>{h.free_mb >= 0 ? `${h.free_mb} MiB` : "—"}</td><td>{h.life_percent >= 0 ? `${h.life_percent} %` : "—"}</td><td>{age(h.uptime_ms)}</td><td>{h.version}</td>
+      <div class="scroll" role="region" aria-label={t(opsWords.health)} tabIndex={0}><table class="health" role="table">
+        <thead role="rowgroup"><tr role="row">{[opsWords.cabinet, ...figures.map(([word]) => word)].map((word) => <th key={word.en} scope="col" role="columnheader">{t(word)}</th>)}</tr></thead>
+        <tbody role="rowgroup">{worst.map((h) => <tr key={h.id} role="row">
+          <th scope="row" role="rowheader"><a href={to(`c/${h.id}`)}>{h.name}</a></th>{figures.map(([word, says]) => <td key={word.en} role="cell" data-label={t(word)}>{says(h)}</td>)}
         </tr>)}</tbody>
       </table></div>
     </>
