@@ -102,45 +102,66 @@ public:
 private:
     [[nodiscard]] bool all_settled() const { return up_ && settled_ == sent_; }
 
-    void empty(const std::string& topic) { broker_->publish({topic, "", 1, true, "", ++sent_}); }
+    // What is to be emptied, to be published without the lock: a client that takes no message says so at once, to
+    // ended().
+    outgoing_message empty(const std::string& topic) { return {topic, "", 1, true, "", ++sent_}; }
     // Of alarms a broker sends some at once and the others as they are acknowledged: the cabinet's list has all of
     // them, and its topic goes after theirs.
     void connected() {
-        const std::lock_guard lock(mutex_);
-        up_ = true;
-        for (const auto& row : events_) {
-            broker_->publish({topics_.event(row.type), cloud_event(row, topics_.root()), 1, false, "", ++sent_});
+        std::vector<outgoing_message> out;
+        {
+            const std::lock_guard lock(mutex_);
+            up_ = true;
+            for (const auto& row : events_) {
+                out.push_back({topics_.event(row.type), cloud_event(row, topics_.root()), 1, false, "", ++sent_});
+            }
+            // It may have been published by an earlier configuration; an account that may not write there need not.
+            out.push_back({device_, "", 1, true, "", 0});
+            for (const auto& topic : wanted_) {
+                out.push_back(empty(topic));
+            }
         }
-        // It may have been published by an earlier configuration; an account that may not write there need not.
-        broker_->publish({device_, "", 1, true, "", 0});
-        for (const auto& topic : wanted_) {
-            empty(topic);
+        publish(std::move(out));
+    }
+    void publish(std::vector<outgoing_message> all) {
+        for (auto& m : all) {
+            if (!broker_->publish(std::move(m))) {
+                return;  // it is down, and that was told
+            }
         }
     }
     void heard(const broker_message& m) {
-        const std::lock_guard lock(mutex_);
         if (m.payload.empty()) {
             return;
         }
         if (topics_.is_alarm(m.topic)) {
-            want(m.topic);
+            want({m.topic});
             return;
         }
         boost::system::error_code error;
         const auto cabinet = boost::json::parse(m.payload, error);
         const auto* alarms = cabinet.is_object() ? cabinet.get_object().if_contains("alarms") : nullptr;
+        std::vector<std::string> found;
         if (alarms != nullptr && alarms->is_array()) {
             for (const auto& one : alarms->get_array()) {
                 if (one.is_string()) {
-                    want(topics_.alarm(one.get_string()));
+                    found.push_back(topics_.alarm(one.get_string()));
                 }
             }
         }
+        want(found);
     }
-    void want(const std::string& topic) {
-        if (wanted_.insert(topic).second && up_) {
-            empty(topic);
+    void want(const std::vector<std::string>& found) {
+        std::vector<outgoing_message> out;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& topic : found) {
+                if (wanted_.insert(topic).second && up_) {
+                    out.push_back(empty(topic));
+                }
+            }
         }
+        publish(std::move(out));
     }
     void settled(std::uint64_t) {
         const std::lock_guard lock(mutex_);

@@ -54,6 +54,12 @@ engine::engine(core::cabinet_config config, const front_settings& front, showing
 
 void engine::start(const std::string& epoch) {
     entities_shown_ = store_.find("shown", "home_assistant").value_or("");
+    for (const auto& [number, row] : store_.all("compartment")) {
+        const int door = std::stoi(number);
+        if (core_.view().d.compartments.count(door) == 0) {
+            doors_gone_.push_back(door);
+        }
+    }
     give(core::started{epoch, clock_.boot_id(), clock_.trusted()});
     look_around();
     publish_metrics();
@@ -189,13 +195,10 @@ void engine::broker_up() {
     publish_device();
 }
 
-// Doors that the configuration has no more: what is retained of them goes, else every dashboard shows them for ever.
+// What is retained of them goes, else every dashboard shows them for ever.
 void engine::forget_doors() {
-    for (const auto& [number, row] : store_.all("compartment")) {
-        const int door = std::stoi(number);
-        if (core_.view().d.compartments.count(door) == 0) {
-            publish({topics(core_.config().id).compartment(door), "", 1, true, "", 0});
-        }
+    for (const int door : doors_gone_) {
+        publish({topics(core_.config().id).compartment(door), "", 1, true, "", 0});
     }
 }
 

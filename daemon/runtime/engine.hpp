@@ -126,7 +126,8 @@ private:
     std::int64_t commits_us_ = 0;
     std::uint64_t published_ = 0;
     std::uint64_t connections_ = 0;
-    std::string entities_shown_;  // in Home Assistant, ever: as the store has it
+    std::vector<int> doors_gone_;  // that the configuration has no more
+    std::string entities_shown_;   // in Home Assistant, ever: as the store has it
     std::int64_t slowest_commit_us_ = 0;
     medium_health medium_;  // at the last look
 };

@@ -74,17 +74,20 @@ struct paho_broker::inner : public virtual mqtt::callback {
         inner& owner;
         explicit subscribe_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token& t) override {
-            if (t.get_reason_code() >= 0x80) {
+            if (owner.is_refusal(t)) {
                 on_failure(t);
             } else {
                 owner.subscribed_one();
             }
         }
-        void on_failure(const mqtt::token&) override {
+        void on_failure(const mqtt::token& t) override {
             if (owner.subscribed < owner.settings.subscriptions.size()) {
                 owner.hang_up();
                 owner.tell_down("the broker refused the subscription of " + owner.filter());
                 return;
+            }
+            if (!owner.is_refusal(t)) {
+                return;  // the connection is going, and says so itself
             }
             if (owner.listener.refused) {
                 owner.listener.refused(owner.filter());
@@ -98,7 +101,7 @@ struct paho_broker::inner : public virtual mqtt::callback {
         explicit publish_listener(inner& o) : owner(o) {}
         void on_success(const mqtt::token& t) override {
             // Also called with an error from the broker (v5): only a good reason code is an acknowledgement.
-            owner.settled(t, t.get_return_code() >= 0 && t.get_reason_code() < 0x80);
+            owner.settled(t, t.get_return_code() >= 0 && !owner.is_refusal(t));
         }
         void on_failure(const mqtt::token& t) override {
             owner.settled(t, false);
@@ -114,6 +117,12 @@ struct paho_broker::inner : public virtual mqtt::callback {
                  mqtt::create_options(settings.version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1),
                  static_cast<mqtt::iclient_persistence*>(nullptr)) {
         client.set_callback(*this);
+    }
+
+    // The broker's own no, and not a connection that went: MQTT v5 §2.4; of a SUBACK by 3.1.1 (§3.9.3) the return code.
+    // Nothing else is refused by 3.1.1, and Paho leaves the reason code of it as it was.
+    [[nodiscard]] bool is_refusal(const mqtt::token& t) const {
+        return settings.version == 5 ? t.get_reason_code() >= 0x80 : t.get_return_code() == 0x80;
     }
 
     [[nodiscard]] const std::string& filter() const {
@@ -137,7 +146,8 @@ struct paho_broker::inner : public virtual mqtt::callback {
             if (settings.version == 5) {
                 // No local: what we say does not come back. Retain as published: else a broker clears the mark that a
                 // command was published to be kept.
-                client.subscribe(filter(), 1, nullptr, on_subscribe, mqtt::subscribe_options(true, true));
+                client.subscribe(filter(), 1, nullptr, on_subscribe,
+                                 mqtt::subscribe_options(true, settings.retain_as_published));
             } else {
                 client.subscribe(filter(), 1, nullptr, on_subscribe);
             }
@@ -249,7 +259,8 @@ struct paho_broker::inner : public virtual mqtt::callback {
             hang_up();
             tell_down("the broker refused an event");
             return;
-        } else if (!acknowledged && listener.refused) {
+        }
+        if (is_refusal(t) && listener.refused) {
             listener.refused(what.topic);
         }
         send();

@@ -24,6 +24,8 @@ struct broker_settings {
     std::vector<std::string> subscriptions;  // QoS 1; without one of them there is no connection
     std::vector<std::string> wishes;         // asked for after them; the connection holds when they are refused
     std::size_t payload_max = 256 * 1024;    // bytes; longer messages are not taken
+    // By v5, `retained` of a message: that it was published to be kept, or, when false, that the broker had kept it.
+    bool retain_as_published = true;
 };
 
 // Called on Paho's threads; each does nothing but post.

@@ -71,11 +71,13 @@ awaitable<http_response> rename(app& a, call& c) {
 awaitable<http_response> remove(app& a, call& c) {
     const auto& id = c.parts.at(0);
     transaction t(a.db.sql());
-    const auto done = remove_cabinet(a.desk, id);
+    const auto* given = c.body.if_contains("anyway");
+    const bool anyway = given != nullptr && given->is_bool() && given->get_bool();
+    const auto done = remove_cabinet(a.desk, id, anyway, c.who());
     if (!done) {
         co_return refused(done.error());
     }
-    audit(a.desk, c.who(), "cabinet removed", id);
+    audit(a.desk, c.who(), anyway ? "cabinet removed with all that lay there" : "cabinet removed", id);
     t.commit();
     a.link.tell_fleet();
     co_return ok(object{{"removed", true}});

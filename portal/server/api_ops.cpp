@@ -20,6 +20,7 @@ using boost::json::array;
 using boost::json::object;
 
 constexpr std::size_t listed_most = 50;
+constexpr int reports_most = 4;  // at a time, one after the other
 
 // ---- doors opened from afar
 
@@ -141,8 +142,24 @@ result<statistics_wish> wish_of(app& a, const call& c) {
     return wish;
 }
 
-// On a thread of its own: years of a large fleet take seconds.
-awaitable<std::vector<statistics_row>> found(app& a, const statistics_wish& wish) {
+// One more while it lives.
+class counted_in {
+public:
+    explicit counted_in(int& n) : n_(n) { ++n_; }
+    ~counted_in() { --n_; }
+    counted_in(const counted_in&) = delete;
+    counted_in& operator=(const counted_in&) = delete;
+
+private:
+    int& n_;
+};
+
+// On a thread of its own: years of a large fleet take seconds. Errors: busy.
+awaitable<result<std::vector<statistics_row>>> found(app& a, const statistics_wish& wish) {
+    if (a.reports_asked >= reports_most) {
+        co_return problem{429, "busy", "统计正忙，请稍后再试。 Other figures are being counted; try again soon."};
+    }
+    const counted_in asked(a.reports_asked);
     std::string why_not;
     const auto asking = [&] {
         try {
@@ -201,8 +218,12 @@ awaitable<http_response> statistics_json(app& a, call& c) {
         co_return refused(wish.error());
     }
     const auto called = titles(a, wish->by);
+    const auto sums = co_await found(a, *wish);
+    if (!sums) {
+        co_return refused(sums.error());
+    }
     array rows;
-    for (const auto& row : co_await found(a, *wish)) {
+    for (const auto& row : *sums) {
         auto one = shown(row);
         const auto title = called.find(row.key);
         one["title"] = title == called.end() ? row.key : title->second;
@@ -210,6 +231,7 @@ awaitable<http_response> statistics_json(app& a, call& c) {
     }
     co_return ok(object{{"from", format_time(wish->from_ms).substr(0, 10)},
                         {"to", format_time(wish->until_ms - day).substr(0, 10)},
+                        {"now", format_time(a.desk.now() + a.desk.by.utc_offset_ms).substr(0, 13)},
                         {"rows", std::move(rows)}});
 }
 
@@ -233,6 +255,10 @@ awaitable<http_response> statistics_csv(app& a, call& c) {
     if (!wish) {
         co_return refused(wish.error());
     }
+    const auto sums = co_await found(a, *wish);
+    if (!sums) {
+        co_return refused(sums.error());
+    }
     std::string out =
         "\xEF\xBB\xBF"
         "key,title";  // spreadsheets take it for UTF-8 by that mark
@@ -245,7 +271,7 @@ awaitable<http_response> statistics_csv(app& a, call& c) {
     }
     out += "\r\n";
     const auto called = titles(a, wish->by);
-    for (const auto& row : co_await found(a, *wish)) {
+    for (const auto& row : *sums) {
         const auto title = called.find(row.key);
         out += cell(row.key) + "," + cell(title == called.end() ? row.key : title->second);
         for (std::size_t i = 0; i < measures; ++i) {

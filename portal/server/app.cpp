@@ -70,6 +70,7 @@ void app::run() {
                  all_cabinets(desk).size());
     io.run();
     passwords.join();
+    reports.join();
     gateways.join();
 }
 

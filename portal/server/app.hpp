@@ -43,6 +43,7 @@ public:
     boost::asio::io_context io{1};
     boost::asio::thread_pool passwords{1};  // what takes its time: 0.1 s each …
     boost::asio::thread_pool reports{1};    // … or as years of figures take …
+    int reports_asked = 0;                  // that are not answered yet
     boost::asio::thread_pool gateways;      // … and as long as another's machine pleases, a thread for each channel
     database db;
     vault safe;

@@ -63,6 +63,7 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
     s.password = settings.password;
     s.ca_file = settings.ca_file;
     s.payload_max = message_bytes;
+    s.retain_as_published = false;  // what was kept is as old as it says; what comes now is new
     for (const auto* below : {"status", "cabinet", "compartment/+", "alarm/+", "alarm/+/+", "event/+", "metrics"}) {
         s.subscriptions.push_back(fmt::format("{}+/{}", root, below));
     }
@@ -72,12 +73,12 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
         asio::post(io_, [this] {
             up_ = true;
             spdlog::info("event=broker_up");
-            for (const auto& [cabinet, now] : now_) {  // what is retained may have come before we knew
-                if (now.online) {
-                    catch_up(cabinet);
-                }
+            catch_up_all();  // what is retained may have come before we knew
+            try {
+                tell_fleet();
+            } catch (const std::exception& e) {
+                spdlog::error("event=fleet_not_told why={}", why(e));
             }
-            tell_fleet();
             desk_.changed("link");
         });
     };
@@ -124,13 +125,21 @@ void cabinet_link::sweep() {
         if (error || stopped_) {
             return;
         }
+        catch_up_all();
+        sweep();
+    });
+}
+
+void cabinet_link::catch_up_all() {
+    try {
         for (const auto& [cabinet, now] : now_) {
             if (up_ && now.online) {
                 catch_up(cabinet);
             }
         }
-        sweep();
-    });
+    } catch (const std::exception& e) {  // the next sweep tries again
+        spdlog::error("event=catch_up_failed why={}", why(e));
+    }
 }
 
 void cabinet_link::stop() {
@@ -389,7 +398,11 @@ asio::awaitable<void> cabinet_link::replay(const std::string& cabinet) {
         spdlog::warn("event=ledger_differs cabinet={} had={} head={} earliest={}", cabinet, have, head, earliest);
         restart_at(desk_, cabinet, static_cast<std::uint64_t>(earliest - 1));
     }
-    const auto ledger = find_cabinet(desk_, cabinet)->ledger;
+    known = find_cabinet(desk_, cabinet);
+    if (!known) {
+        co_return;  // removed meanwhile
+    }
+    const auto ledger = known->ledger;
     for (;;) {
         known = find_cabinet(desk_, cabinet);
         if (!known || known->ledger != ledger || static_cast<std::int64_t>(known->sequence) >= head) {

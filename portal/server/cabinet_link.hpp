@@ -79,6 +79,7 @@ private:
     void take_page(const std::string& cabinet, const boost::json::array& messages);
     void take_reply(const std::string& cabinet, const boost::json::value& message);
     void catch_up(const std::string& cabinet);
+    void catch_up_all();
     boost::asio::awaitable<void> catching_up(std::string cabinet);
     boost::asio::awaitable<void> replay(const std::string& cabinet);
     boost::asio::awaitable<void> confirm(std::string deposit);

@@ -121,7 +121,7 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     staff->add_option("--cabinet", who.cabinets, "Only these cabinets; else all of them");
     // Both read a password and print the authenticator's key.
-    const auto with_password = [&](const std::string& number, const auto& deed) {
+    const auto with_password = [&](const std::string& number, const char* what, const auto& deed) {
         const auto settings = settings_of(file);
         const auto password = settings ? password_from_input() : "";
         if (!settings || password.size() < 10) {
@@ -132,14 +132,21 @@ int run(int argc, char** argv) {
             return;
         }
         desk_at_hand d(*settings);
+        transaction t(d.desk.db.sql());
         const result<std::string> secret = deed(d.desk, d.safe.hash_password(password));
         code = told(secret) ? 0 : 1;
+        if (secret) {
+            audit(d.desk, "command line", what, number);
+            t.commit();
+        }
         if (secret) {
             std::cout << boost::json::serialize(boost::json::object{{"number", number}, {"totp", *secret}}) << "\n";
         }
     };
     staff->callback([&] {
-        with_password(who.number, [&](office& o, const std::string& hash) { return add_staff(o, {who, hash}); });
+        with_password(who.number, audit_staff_added, [&](office& o, const std::string& hash) {
+            return add_staff(o, {who, hash});
+        });
     });
 
     std::string reset_number;
@@ -147,7 +154,7 @@ int run(int argc, char** argv) {
         cli.add_subcommand("reset-staff", "A new password, from the input's first line, and a new authenticator's key");
     reset->add_option("number", reset_number, "4 to 6 digits")->required();
     reset->callback([&] {
-        with_password(reset_number,
+        with_password(reset_number, audit_staff_reset,
                       [&](office& o, const std::string& hash) { return reset_staff(o, reset_number, hash); });
     });
 

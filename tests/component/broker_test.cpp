@@ -53,6 +53,7 @@ public:
             _exit(127);
         }
     }
+    void hold() const { kill(pid_, SIGSTOP); }  // it is there, and answers nothing
     void end() {
         if (pid_ > 0) {
             kill(pid_, SIGKILL);
@@ -73,7 +74,8 @@ std::string refusing_all_but(const std::string& pattern, const temporary_folder&
     const auto rules = folder.file("rules.json");
     std::ofstream(rules) << R"({"defaultACLAccess":{"publishClientSend":true,"publishClientReceive":true,)"
                          << R"("subscribe":false,"unsubscribe":true},"roles":[{"rolename":"r","acls":[{"acltype":)"
-                         << R"("subscribePattern","topic":")" << pattern << R"(","priority":0,"allow":true}]}],)"
+                         << R"("subscribePattern","topic":")" << pattern << R"(","priority":0,"allow":true},)"
+                         << R"({"acltype":"publishClientSend","topic":"c/forbidden","priority":1,"allow":false}]}],)"
                          << R"("groups":[{"groupname":"all","roles":[{"rolename":"r"}],"clients":[]}],)"
                          << R"("anonymousGroup":"all"})";
     for (const auto& machine : std::filesystem::directory_iterator("/usr/lib")) {
@@ -157,8 +159,13 @@ TEST_CASE("broker: acknowledged by token; killed: told down; back: connects anew
         CHECK(e.ups == 1);  // Paho tells a connect's success twice
         REQUIRE(e.wait([&] { return e.acknowledged == std::vector<std::uint64_t>{41}; }));
         const int downs = e.downs;
+        m.hold();
+        for (int i = 0; i < 20; ++i) {
+            REQUIRE(b.publish({"c/state/" + std::to_string(i), "x", 1, true, "", 0}));
+        }
         m.end();
         REQUIRE(e.wait([&] { return e.downs > downs; }));
+        CHECK(e.refused.empty());                                 // nobody has answered; that is no refusal
         CHECK(!b.publish({"c/event/x", "2", 1, false, "", 42}));  // nothing is queued behind our back
         m.start();
         REQUIRE(connect(b, e));
@@ -190,6 +197,16 @@ TEST_CASE("broker: response topic and correlation of MQTT v5 arrive; the retaine
     REQUIRE(connect(l, late));
     REQUIRE(late.wait([&] { return !late.messages.empty(); }));
     CHECK(late.messages.front().retained);
+    // Asked for otherwise, what is published now is not taken for what was kept.
+    ear now;
+    auto live = settings_for(port, 5, "live");
+    live.subscriptions = {"c/status"};
+    live.retain_as_published = false;
+    paho_broker n(live, now.listener());
+    REQUIRE(connect(n, now));
+    REQUIRE(o.publish({"c/status", "{}", 1, true, "", 0}));
+    REQUIRE(now.wait([&] { return !now.messages.empty(); }));
+    CHECK_FALSE(now.messages.front().retained);
 }
 
 TEST_CASE("broker: a subscription that is only wished for may be refused, one that is needed may not; v5 and 3.1.1") {
@@ -205,6 +222,11 @@ TEST_CASE("broker: a subscription that is only wished for may be refused, one th
         REQUIRE(connect(b, e));
         REQUIRE(e.wait([&] { return !e.refused.empty(); }));
         CHECK(e.refused == std::vector<std::string>{"homeassistant/status"});
+        if (version == 5) {  // 3.1.1 does not tell
+            REQUIRE(b.publish({"c/forbidden", "x", 1, true, "", 0}));
+            REQUIRE(e.wait([&] { return e.refused.size() == 2; }));
+            CHECK(e.refused.back() == "c/forbidden");
+        }
         REQUIRE(b.publish({"c/event/x", "1", 1, false, "", 41}));
         REQUIRE(e.wait([&] { return !e.acknowledged.empty(); }));
         ear other;

@@ -3,12 +3,14 @@ import csv
 import io
 import json
 import re
+import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from cabinet_kit import ROOT, wait_for
-from portal_kit import Refused, poll
+from cabinet_kit import ROOT, rfc3339, wait_for
+from portal_kit import PASSWORD, Refused, poll
 from portal_test import PHONE, put_in, until, use_door
 
 
@@ -106,6 +108,7 @@ def test_metrics_are_openmetrics_and_what_docs_ask_for_is_there(office):
     families = poll(scrape, what="metrics of the cabinet")
     value = lambda name, **labels: next(x.value for x in families[name].samples if labels.items() <= x.labels.items())
     assert value("locker_cabinet_online", cabinet=s.cabinet) == 1
+    assert abs(value("locker_cabinet_heard_timestamp_seconds", cabinet=s.cabinet) - time.time()) < 60
     assert value("locker_alarms", kind="forced") == 1
     assert value("locker_compartments", use="occupied") == 1
     assert value("locker_bus_pulses", bus="line1") >= 0
@@ -119,6 +122,38 @@ def test_metrics_are_openmetrics_and_what_docs_ask_for_is_there(office):
         asked = set(re.findall(r"\blocker_[a-z_]+", (folder / name).read_text()))
         assert asked and asked <= known, (name, asked - known)
     assert browser.send("/metrics", headers={"Authorization": "Bearer wrong"})[0] == 401
+
+
+def test_a_cabinet_is_heard_when_it_speaks_whatever_its_clock_says(office):
+    s, p = office
+    admin = p.worker("9000")
+    admin.ask("/api/admin/cabinets", {"id": "slow-1", "name": "慢钟", "place": "", "help": ""})
+    say = lambda ago_s: s.mqtt.client.publish("locker/v1/slow-1/metrics", json.dumps({"at": rfc3339(datetime.now(timezone.utc) - timedelta(seconds=ago_s)), "every_ms": 60000}), 1, retain=True)
+
+    def heard():
+        text = admin.send("/metrics", headers={"Authorization": f"Bearer {p.figures_token}"})[2].decode()
+        found = re.search(r'locker_cabinet_heard_timestamp_seconds\{cabinet="slow-1"\} (\S+)', text)
+        return float(found[1]) if found else 0
+
+    say(3600)  # said just now, by a clock that is an hour late
+    poll(lambda: abs(heard() - time.time()) < 30, what="heard now")
+    p.end()
+    p.start()
+    admin = p.worker("9000")
+    poll(lambda: 3500 < time.time() - heard() < 3700, what="what the broker kept is as old as it says")
+
+
+def test_an_account_that_a_colleague_has_just_made_is_no_second_person(office):
+    s, p = office
+    admin = p.worker("9000")
+    asked = admin.ask("/api/ops/openings", {"cabinet": s.cabinet, "door": 5, "reason": "钥匙掉在柜里"})
+    made = admin.ask("/api/admin/staff", {"number": "4800", "name": "新同事", "role": "worker", "cabinets": ["*"], "password": PASSWORD})
+    p.staff["4800"] = made["totp"]
+    fresh = p.worker("4800")
+    assert refused(fresh.ask, f"/api/ops/openings/{asked['id']}/approve", {}) == "not_permitted"
+    assert p.worker("4711").ask(f"/api/ops/openings/{asked['id']}/approve", {})["outcome"] == "opened"
+    said = [(a["who"], a["what"]) for a in admin.ask("/api/admin/audit")["audit"]]
+    assert ("staff:9000", "staff added") in said and ("command line", "staff added") in said
 
 
 def test_the_fleet_is_told_and_a_cabinet_that_is_removed_is_not(stand, portal):

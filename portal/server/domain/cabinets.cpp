@@ -80,7 +80,32 @@ result<void> rename_cabinet(office& o, const cabinet_record& what) {
     return {};
 }
 
-result<void> remove_cabinet(office& o, const std::string& id) {
+namespace {
+
+// Its cases end or go on over the counter, its deposits are over.
+void close_cases(office& o, const std::string& id, const std::string& who) {
+    for (auto d : live_deposits(o, id)) {
+        d.state = "reclaimed";
+        save(o, d);
+    }
+    std::vector<std::string> going_on(10'000);
+    o.db.sql() << "SELECT id FROM cases WHERE cabinet = :i AND state NOT IN ('done', 'cancelled', 'at_counter')",
+        soci::use(id), soci::into(going_on);
+    for (const auto& one : going_on) {
+        auto c = find_case(o, one);
+        if (!c || advance(o, *c, case_step::cancel, who)) {
+            continue;
+        }
+        const bool returned = c->state == case_state::returning || c->state == case_state::ready;
+        (void)advance(o, *c, returned ? case_step::taken_back : case_step::taken, who);
+        (void)to_the_counter(o, *c, who,
+                             "此柜已撤除，请到窗口办理。 That cabinet is gone; please come to the counter.");
+    }
+}
+
+}  // namespace
+
+result<void> remove_cabinet(office& o, const std::string& id, bool anyway, const std::string& who) {
     if (!find_cabinet(o, id)) {
         return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
     }
@@ -93,21 +118,14 @@ result<void> remove_cabinet(office& o, const std::string& id) {
                   "cases c WHERE c.id = deposits.case_id AND c.state NOT IN ('done', 'cancelled', "
                   "'awaiting_papers')))",
         soci::use(id), soci::use(id), soci::use(now), soci::into(live);
-    if (live != 0) {
+    if (live != 0 && !anyway) {
         return problem{
             409, "wrong_state",
             fmt::format("还有 {0} 件未办结，或柜内还有材料。 {0} cases are not finished there, or papers lie "
                         "there.",
                         live)};
     }
-    std::vector<std::string> begun(10'000);
-    o.db.sql() << "SELECT id FROM cases WHERE cabinet = :i AND state = 'awaiting_papers'", soci::use(id),
-        soci::into(begun);
-    for (const auto& one : begun) {
-        if (auto c = find_case(o, one)) {
-            (void)advance(o, *c, case_step::cancel, "cabinet");
-        }
-    }
+    close_cases(o, id, who);
     // No code is made for it any more: its key goes.
     o.db.sql() << "UPDATE cabinets SET removed_at = :t, sealed_key = '' WHERE id = :i", soci::use(now), soci::use(id);
     o.db.sql() << "DELETE FROM stays WHERE cabinet = :i", soci::use(id);

@@ -29,9 +29,10 @@ struct cabinet_record {
 [[nodiscard]] result<void> rekey_cabinet(office& o, const std::string& id, const key256& key);
 // Its name, place and help number. Errors: malformed, unknown_cabinet.
 [[nodiscard]] result<void> rename_cabinet(office& o, const cabinet_record& what);
-// It is served no more; its id is not given again, since notices and cases of old name it. Errors: unknown_cabinet,
-// wrong_state (papers of cases are on their way there).
-[[nodiscard]] result<void> remove_cabinet(office& o, const std::string& id);
+// It is served no more; its id is not given again, since notices and cases of old name it. Cases that were begun end.
+// `anyway`: it burned, say; what lies there is in nobody's hands, and all its cases go on over the counter. In the
+// caller's transaction. Errors: unknown_cabinet, wrong_state (papers are on their way there, or lie there).
+[[nodiscard]] result<void> remove_cabinet(office& o, const std::string& id, bool anyway, const std::string& who);
 [[nodiscard]] std::optional<cabinet_record> find_cabinet(office& o, const std::string& id);
 // Whether there is one of this id, or was.
 [[nodiscard]] bool was_cabinet(office& o, const std::string& id);

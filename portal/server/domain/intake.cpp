@@ -164,7 +164,7 @@ void apply_to_case(office& o, const ledger_event& e, const deposit_record& d, co
 
 // Deposits of other systems are counted by what the event says of them, without a case and a service.
 void count_event(office& o, const ledger_event& e, const std::optional<deposit_record>& d) {
-    counted_event counted{e, "", text_in(e.data, "deposit"), text_in(e.data, "kind"), "", false, false};
+    counted_event counted{e, "", text_in(e.data, "deposit"), text_in(e.data, "kind"), "", false, false, e.counted};
     if (d) {
         const auto c = find_case(o, d->case_id);
         counted.service = c ? c->service : "";
@@ -172,8 +172,6 @@ void count_event(office& o, const ledger_event& e, const std::optional<deposit_r
         counted.case_id = d->case_id;
         counted.taken_back = taken_back(e, *d);
         counted.lay = stored(*d);
-    } else {
-        counted.taken_back = counted.kind == "intake" && !text_in(e.data, "by").starts_with("staff:");
     }
     count(o, counted);
 }
@@ -181,9 +179,7 @@ void count_event(office& o, const ledger_event& e, const std::optional<deposit_r
 void apply(office& o, const ledger_event& e) {
     auto d = deposit_of(o, e);
     const auto what = d ? effect_of(e, *d) : std::nullopt;
-    if (!e.counted) {
-        count_event(o, e, d);
-    }
+    count_event(o, e, d);
     if (d) {
         if (what) {
             if (what->state != nullptr) {
@@ -261,7 +257,13 @@ taken_in take_one(office& o, const cabinet_event& e) {
     o.db.sql() << "UPDATE cabinets SET sequence = :s, head = :h, heard_until = CASE WHEN heard_until < :t THEN :u ELSE "
                   "heard_until END WHERE id = :i",
         soci::use(sequence), soci::use(e.head), soci::use(at), soci::use(at), soci::use(e.cabinet);
-    apply(o, {e, cabinet->ledger, at <= cabinet->counted_until_ms});
+    // A ledger that was restored says again what was counted, in order: a time that nobody believes is of that part,
+    // too, until the first row that is later.
+    const bool again = cabinet->counted_until_ms > 0 && (!believed(o, e) || at <= cabinet->counted_until_ms);
+    if (!again && cabinet->counted_until_ms > 0) {
+        o.db.sql() << "UPDATE cabinets SET counted_until = 0 WHERE id = :i", soci::use(e.cabinet);
+    }
+    apply(o, {e, cabinet->ledger, again});
     o.changed("cabinet/" + e.cabinet);
     return taken_in::now;
 }

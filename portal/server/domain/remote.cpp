@@ -49,7 +49,7 @@ std::optional<remote_opening> find(office& o, const std::string& id) {
 // One that still waits, of a cabinet where this person works.
 result<remote_opening> waiting_one(office& o, const staff_account& who, const std::string& id) {
     auto found = find(o, id);
-    if (!found || !may_work_at(who, found->cabinet)) {
+    if (!found || !find_cabinet(o, found->cabinet) || !may_work_at(who, found->cabinet)) {
         return unknown;
     }
     if (found->state != remote_state::asked) {

@@ -78,9 +78,10 @@ std::int64_t purge(office& o) {
     sql << "DELETE FROM audit WHERE at < :t", soci::use(audit_before);
     sql << "DELETE FROM remote_openings WHERE created_at < :t", soci::use(audit_before);
     // A return's wait is counted from when its case's papers were taken.
-    sql << "DELETE FROM stays WHERE lay_until > 0 AND lay_until < :t AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id "
-           "= stays.case_id)",
-        soci::use(cases_before);
+    sql << "DELETE FROM stays WHERE lay_from < :t AND lay_until < :u AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id "
+           "= "
+           "stays.case_id)",
+        soci::use(cases_before), soci::use(cases_before);
     roll_up(o);
     return gone;
 }

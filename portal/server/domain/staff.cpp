@@ -64,7 +64,7 @@ result<void> check_account(office& o, const staff_account& who) {
         return problem{400, "malformed", "请填写姓名。 A name is wanted, at most 60 bytes."};
     }
     for (const auto& id : who.cabinets) {
-        if (id != every_cabinet && !find_cabinet(o, id)) {
+        if (id != every_cabinet && !was_cabinet(o, id)) {  // of one that was removed they keep the cases
             return problem{400, "malformed", fmt::format("没有柜子 {0}。 There is no cabinet {0}.", id)};
         }
     }
@@ -142,7 +142,8 @@ bool given_access_since(office& o, const std::string& number, std::int64_t since
     const std::string added = audit_staff_added;
     const std::string reset = audit_staff_reset;
     int found = 0;
-    o.db.sql() << "SELECT COUNT(*) FROM audit WHERE whom = :n AND (what = :a OR what = :r) AND at > :t",
+    o.db.sql() << "SELECT COUNT(*) FROM audit WHERE whom = :n AND (what = :a OR what = :r) AND who LIKE 'staff:%' "
+                  "AND at > :t",
         soci::use(number), soci::use(added), soci::use(reset), soci::use(since), soci::into(found);
     return found != 0;
 }
@@ -212,8 +213,8 @@ std::optional<roster> roster_to_send(office& o, const std::string& cabinet) {
     }
     std::string told;
     long long version = 0;
-    o.db.sql() << "SELECT roster, roster_digest FROM cabinets WHERE id = :i", soci::use(cabinet), soci::into(version),
-        soci::into(told);
+    o.db.sql() << "SELECT roster, roster_digest FROM cabinets WHERE id = :i AND removed_at = 0", soci::use(cabinet),
+        soci::into(version), soci::into(told);
     const auto digest = to_hex(sha256(bytes_of(boost::json::serialize(out))));
     if (!o.db.sql().got_data() || digest == told || (out.empty() && told.empty())) {
         return std::nullopt;

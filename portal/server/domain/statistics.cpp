@@ -25,6 +25,7 @@ constexpr std::array<measure_name, measures> names{{{"papers_in", false},
 
 constexpr std::int64_t first_believed = 1'700'000'000'000;  // 2023: no cabinet of ours is older
 constexpr int of_unknown_wait = -1;                         // a bucket
+constexpr long long wait_grain_s = 300;                     // a sum of one is no single person's minute
 constexpr long long hours_of_day = day / hour;
 
 // When it happened, in hours of the office's own time: what a day is must not change with the offset.
@@ -33,10 +34,14 @@ long long local_hour(const office& o, std::int64_t at_ms) {
 }
 
 void add(office& o, const counted_event& e, measure m, std::optional<std::int64_t> wait_ms = std::nullopt) {
+    if (e.counted) {
+        return;
+    }
     const long long at = local_hour(o, happened_ms(o, e.event));
     const std::string called(name(m));
-    const long long wait_s = std::max<std::int64_t>(0, wait_ms.value_or(0)) / second;
-    const auto bound = std::find_if(wait_bounds_s.begin(), wait_bounds_s.end(), [&](auto b) { return wait_s <= b; });
+    const long long exact_s = std::max<std::int64_t>(0, wait_ms.value_or(0)) / second;
+    const auto bound = std::find_if(wait_bounds_s.begin(), wait_bounds_s.end(), [&](auto b) { return exact_s <= b; });
+    const long long wait_s = (exact_s + wait_grain_s / 2) / wait_grain_s * wait_grain_s;
     const int bucket = !has_wait(m) ? 0 : wait_ms ? static_cast<int>(bound - wait_bounds_s.begin()) : of_unknown_wait;
     o.db.sql() << "INSERT INTO statistics (span, hour, cabinet, service, measure, bucket, n, total_s) VALUES (1, :h, "
                   ":c, :s, :m, :b, 1, :t) ON CONFLICT (span, hour, cabinet, service, measure, bucket) DO UPDATE SET n "
@@ -151,8 +156,12 @@ bool of_hours(grouping by) {
 }  // namespace
 
 // An hour in the future, or before there were cabinets, is not when it was.
+bool believed(const office& o, const cabinet_event& e) {
+    return e.at_ms >= first_believed && e.at_ms <= o.now() + hour;
+}
+
 std::int64_t happened_ms(const office& o, const cabinet_event& e) {
-    return e.at_ms < first_believed || e.at_ms > o.now() + hour ? o.now() : e.at_ms;
+    return believed(o, e) ? e.at_ms : o.now();
 }
 
 std::string_view name(measure m) {

@@ -44,7 +44,8 @@ struct waits {
     [[nodiscard]] std::int64_t within_s(double part) const;
 };
 
-// When it happened: by the cabinet's clock, unless that is wrong beyond belief.
+// When it happened: by the cabinet's clock, unless that is wrong beyond belief; then it is now.
+[[nodiscard]] bool believed(const office& o, const cabinet_event& e);
 [[nodiscard]] std::int64_t happened_ms(const office& o, const cabinet_event& e);
 
 // In the transaction of the event.
@@ -55,7 +56,8 @@ struct counted_event {
     std::string kind;
     std::string case_id;
     bool taken_back = false;
-    bool lay = false;  // it lies there already, as far as is known here
+    bool lay = false;      // it lies there already, as far as is known here
+    bool counted = false;  // by the ledger that the cabinet had before: times are noted, and nothing is added
 };
 void count(office& o, const counted_event& e);
 

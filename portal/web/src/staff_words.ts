@@ -105,6 +105,8 @@ export const staffWords = {
   hoursN: w("{n} 小时", "{n} h"),
   statisticsHint: w("只有总数，不含任何个人信息；删除个人数据不影响统计。按小时、单柜的数字可能很小，请勿直接公开。", "Sums alone, nothing of a person; they stay when personal data go. Figures of one hour at one cabinet may be small: do not publish those as they are."),
   removeCabinet: w("移除此柜", "Remove it"),
+  removeAnyway: w("柜子已毁，仍要移除", "It is destroyed: remove it anyway"),
+  sureRemoveAnyway: w("未办结的事项将全部转到窗口办理。再点一次移除", "Its cases go on over the counter. Tap again to remove"),
   sureRemove: w("编号不能再用。再点一次移除", "Its id is not given again. Tap again to remove"),
   privacy: w("隐私与访问记录", "Privacy and access log"),
   retention: w("保留期限", "Retention"),

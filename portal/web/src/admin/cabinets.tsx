@@ -1,6 +1,6 @@
 // Cabinets: enrolled, renamed, and what is stuck on each.
 import { useEffect, useState } from "preact/hooks";
-import { get, post } from "../api";
+import { Refusal, get, post } from "../api";
 import { Field, Heading, Link, Qr, Trouble, useDeed, useWords } from "../ui";
 import { staffWords } from "../staff_words";
 import { Twice } from "../remote";
@@ -39,7 +39,8 @@ function One({ cabinet, changed }: { cabinet: Place; changed: () => void }) {
         </form>
         : <><button type="button" class="plain" onClick={() => setWish(cabinet)}>{t(staffWords.change)}</button>
           <Twice plain label={staffWords.removeCabinet} sure={staffWords.sureRemove} disabled={deed.busy} then={() => void deed.run(async () => { await post(`/api/admin/cabinets/${cabinet.id}/remove`); changed(); })} />
-          <Trouble what={deed.trouble} /></>}
+          <Trouble what={deed.trouble} />
+          {deed.trouble instanceof Refusal && deed.trouble.code === "wrong_state" && <Twice plain label={staffWords.removeAnyway} sure={staffWords.sureRemoveAnyway} disabled={deed.busy} then={() => void deed.run(async () => { await post(`/api/admin/cabinets/${cabinet.id}/remove`, { anyway: true }); changed(); })} />}</>}
     </li>
   );
 }

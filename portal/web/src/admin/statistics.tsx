@@ -7,7 +7,7 @@ import { staffWords } from "../staff_words";
 
 interface Wait { known: number; mean_s: number; half_within_s: number | null; most_within_s: number | null }
 interface Row { key: string; title: string; papers_in: number; papers_taken: number; returned: number; collected: number; taken_back: number; overdue: number; reclaimed: number; openings: number; jams: number; papers_taken_wait?: Wait; returned_wait?: Wait; collected_wait?: Wait }
-interface Answer { from: string; to: string; rows: Row[] }
+interface Answer { from: string; to: string; now: string; rows: Row[] }
 // What was asked stays with its answer: the choice may be another by then.
 interface Found { by: string; rows: Row[]; plotted: Row[] }
 const counts = ["papers_in", "papers_taken", "returned", "collected", "taken_back", "overdue", "reclaimed", "openings", "jams"] as const;
@@ -21,12 +21,11 @@ function day(back: number): string {
 }
 
 // A plot's line goes through days and hours without anything; the answer leaves them out.
-function withQuietTimes(by: string, { from, to, rows }: Answer): Row[] {
+function withQuietTimes(by: string, { from, to, now, rows }: Answer): Row[] {
   if (by !== "day" && by !== "hour") return rows;
   const [step, length] = by === "day" ? [86_400_000, 10] : [3_600_000, 13];
   const known = new Map(rows.map((r) => [r.key, r]));
-  const hour = String(new Date().getHours()).padStart(2, "0");
-  const latest = [rows[rows.length - 1]?.key ?? "", `${day(0)}T${hour}`.slice(0, length)].sort()[1] ?? "";
+  const latest = [rows[rows.length - 1]?.key ?? "", now.slice(0, length)].sort()[1] ?? "";
   const out: Row[] = [];
   for (let at = Date.parse(`${from}T00:00Z`); at < Date.parse(`${to}T00:00Z`) + 86_400_000; at += step) {
     const key = new Date(at).toISOString().slice(0, length);
@@ -73,10 +72,14 @@ export function Statistics() {
     return () => { latest = false; };
   }, [query]);
   // Hours are told of some weeks, and of no single service.
+  const ofHours = by === "hour" || by === "hour_of_day";
   const group = (wanted: string) => {
     setBy(wanted);
-    if (wanted === "hour" || wanted === "hour_of_day") setService("");
-    if (wanted === "hour" && from < day(30)) setFrom(day(6));
+    if (wanted !== "hour" && wanted !== "hour_of_day") return;
+    setService("");
+    const back = wanted === "hour" ? 6 : 29;
+    if (from < day(wanted === "hour" ? 30 : 91)) setFrom(day(back));
+    if (to < day(back)) setTo(day(0));
   };
   const { rows, plotted } = found;
   const inTime = found.by === "day" || found.by === "hour";
@@ -93,7 +96,7 @@ export function Statistics() {
         <Time label={staffWords.fromDay} value={from} onValue={setFrom} /><Time label={staffWords.toDay} value={to} onValue={setTo} />
         <Choice label={staffWords.groupBy} value={by} choose={group} options={groupings.map((g) => [g, t(staffWords[`by_${g}`])])} />
         <Choice label={staffWords.cabinets} value={cabinet} choose={setCabinet} options={[["", t(staffWords.allCabinets)], ...cabinets]} />
-        <Choice label={staffWords.service} value={service} choose={setService} options={[["", t(staffWords.allServices)], ...services]} />
+        {!ofHours && <Choice label={staffWords.service} value={service} choose={setService} options={[["", t(staffWords.allServices)], ...services]} />}
       </div>
       <Trouble what={trouble} />
       <p><a class="button" href={`/api/statistics.csv?${query}`} download>{t(staffWords.csv)}</a></p>

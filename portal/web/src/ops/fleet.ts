@@ -26,10 +26,10 @@ interface Heard {
   heard: number;
   listened: number;  // since when we listen to it …
   deaf: number;      // … and for how long of the time since it was heard we could not: no connection, a laptop asleep
-  sequence: string; told_at: number;  // of its latest event
+  told: string[];    // its latest events
 }
 interface Known extends Heard {
-  name: string; place: string; total: number; vacant: number; told: boolean;
+  name: string; place: string; total: number; vacant: number; described: boolean;
   online: boolean | null; since: number; left: number; version: string; every: number;
   trusted: boolean;  // its clock, as it says itself
   alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>;
@@ -52,6 +52,7 @@ const rhythm = 60_000;
 // Two of its messages may be lost before a cabinet counts as silent.
 const patience = 2.5;
 const slack = 10_000;
+const remembered = 64;  // events of a cabinet: more than may be under way at one time
 const everyLeast = 1_000;
 const everyMost = 3_600_000;
 
@@ -77,7 +78,7 @@ export class Fleet {
   // connection that ended `away` ms ago: all is learnt anew, and patience goes on where it was.
   constructor(private began: number, before?: Fleet, away = 0) {
     for (const [id, c] of [...(before?.earlier ?? []), ...(before?.cabinets ?? [])])
-      this.earlier.set(id, { heard: c.heard, listened: c.listened, deaf: c.deaf + away, sequence: c.sequence, told_at: c.told_at });
+      this.earlier.set(id, { heard: c.heard, listened: c.listened, deaf: c.deaf + away, told: c.told });
   }
 
   // For so long nothing could be heard: the machine slept.
@@ -123,7 +124,7 @@ export class Fleet {
   private known(id: string): Known {
     let c = this.cabinets.get(id);
     if (!c) {
-      c = { name: "", place: "", total: 0, vacant: 0, told: false, online: null, since: 0, left: 0, version: "", every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never", ...this.earlierOf(id) };
+      c = { name: "", place: "", total: 0, vacant: 0, described: false, online: null, since: 0, left: 0, version: "", every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never", ...this.earlierOf(id) };
       this.cabinets.set(id, c);
     }
     return c;
@@ -132,7 +133,7 @@ export class Fleet {
   private earlierOf(id: string): Heard {
     let c = this.earlier.get(id);
     if (!c) {
-      c = { heard: 0, listened: this.began, deaf: 0, sequence: "", told_at: 0 };
+      c = { heard: 0, listened: this.began, deaf: 0, told: [] };
       this.earlier.set(id, c);
     }
     return c;
@@ -146,22 +147,21 @@ export class Fleet {
   private metrics(c: Known, payload: string, live: boolean, now: number) {
     c.metrics = payload;
     c.every = Math.min(everyMost, Math.max(everyLeast, Number(/"every_ms":\s*(\d+)/.exec(payload)?.[1] ?? rhythm)));
-    const said = live ? now : Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1]));
+    const said = live ? now : c.trusted ? Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1])) : 0;
     if (said > c.heard) this.hear(c, said);
   }
 
-  // A broker, and a cabinet after an outage, may say one twice: null then. A ledger that was restored counts from lower
-  // on, at a later time.
+  // A broker, and a cabinet after an outage, may say the latest twice: null then.
   private happened(id: string, m: Record<string, unknown>, now: number): Happening | null {
     const c = this.cabinets.get(id) ?? this.earlierOf(id);  // an event alone makes no cabinet
     this.hear(c, now);
     const data = record(m["data"]);
-    const sequence = text(m["sequence"]);
     const time = moment(m["time"]);
-    if (sequence <= c.sequence && time <= c.told_at) return null;
-    c.sequence = sequence;
-    c.told_at = time;
-    return { key: `${id}/${sequence}/${text(m["ledgerhead"]).slice(0, 8)}`, cabinet: id, type: text(m["type"]).replace(/^locker\./, ""), time,
+    const key = `${id}/${text(m["sequence"])}/${text(m["ledgerhead"]).slice(0, 8)}`;
+    if (c.told.includes(key)) return null;
+    c.told.push(key);
+    if (c.told.length > remembered) c.told.shift();
+    return { key, cabinet: id, type: text(m["type"]).replace(/^locker\./, ""), time,
       door: typeof data["compartment"] === "number" ? data["compartment"] : 0, data };
   }
 
@@ -179,7 +179,7 @@ export class Fleet {
 
   private facts(id: string, c: Known, m: Record<string, unknown> | null) {
     if (!m) { this.forget(id); return; }
-    c.told = true;
+    c.described = true;
     c.name = text(m["name"]);
     c.place = text(m["place"]);
     const list = Array.isArray(m["compartments"]) ? m["compartments"].map(record) : [];
@@ -203,7 +203,7 @@ export class Fleet {
   }
 
   private state(c: Known | undefined, now: number): State {
-    if (!c || (c.online === null && !c.told)) return "never";
+    if (!c || (c.online === null && !c.described)) return "never";
     if (!c.online) return "offline";
     // What is kept from a trusted clock tells at once; else it is listened to for long enough first.
     const from = (c.trusted && c.heard > 0 ? c.heard : Math.max(c.listened, c.heard)) + c.deaf;

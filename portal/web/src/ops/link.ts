@@ -79,9 +79,9 @@ function take(topic: string, payload: string, retained: boolean) {
 
 // When it happened, not when it came: a cabinet tells later what it did without a network.
 function count(happened: Happening) {
-  const of = samples.find((s) => s.at >= happened.time) ?? null;
-  const begins = samples[0]?.at ?? 0;
-  if (of && happened.time < begins - sampleEvery) return;  // before there were samples
+  const late = happened.time <= (samples[samples.length - 1]?.at ?? 0);
+  if (late && happened.time < (samples[0]?.at ?? 0) - sampleEvery) return;  // before there were samples
+  const of = late ? samples.find((s) => s.at >= happened.time) : undefined;
   if (happened.type === "deposit.deposited") { if (of) of.put += 1; else put += 1; }
   if (happened.type === "deposit.retrieved") { if (of) of.taken += 1; else taken += 1; }
 }
