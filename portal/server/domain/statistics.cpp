@@ -80,7 +80,8 @@ void count_deposited(office& o, const counted_event& e) {
         return;  // opened again, say: it was counted
     }
     const long long at = happened_ms(o, e.event);
-    write(o, e, {e.lay ? 0 : at, 0});
+    const bool since_then = e.counted ? believed(o, e.event) : !e.lay;
+    write(o, e, {since_then ? at : 0, 0});
     if (e.lay) {
         return;
     }
