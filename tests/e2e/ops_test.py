@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import re
+import signal
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -141,6 +142,18 @@ def test_a_cabinet_is_heard_when_it_speaks_whatever_its_clock_says(office):
     p.start()
     admin = p.worker("9000")
     poll(lambda: 3500 < time.time() - heard() < 3700, what="what the broker kept is as old as it says")
+
+
+def test_a_cabinet_that_burned_goes_with_its_papers_when_that_is_said(office):
+    s, p = office
+    resident, admin = p.resident(PHONE), p.worker("9000")
+    case, _ = put_in(p, resident)
+    assert refused(admin.ask, f"/api/admin/cabinets/{s.cabinet}/remove", {}) == "wrong_state"
+    s.daemon.end(signal.SIGKILL)
+    assert admin.ask(f"/api/admin/cabinets/{s.cabinet}/remove", {"anyway": True})["removed"]
+    assert resident.ask(f"/api/cases/{case}")["state"] == "at_counter"
+    assert "counter" in [n["template"] for n in p.inbox(PHONE)]
+    assert admin.ask(f"/api/work/{case}/hand-over", {})["state"] == "done"
 
 
 def test_an_account_that_a_colleague_has_just_made_is_no_second_person(office):
