@@ -30,14 +30,32 @@ std::string still_needed(const settings& s) {
     }
     const sqlite_store store(database_of(s), sqlite_store::mode::read_only);
     std::set<std::int64_t> doors;
+    std::set<std::int64_t> under_way;
     for (const auto& [id, row] : store.all("deposit")) {
         const auto d = boost::json::parse(row).as_object();
-        if (const auto& state = d.at("state").as_string(); state == "deposited" || state == "confirmed") {
+        const auto& state = d.at("state").as_string();
+        if (state == "deposited" || state == "confirmed") {
             doors.insert(d.at("compartment").as_int64());
+        } else if (state == "reserved") {
+            under_way.insert(d.at("compartment").as_int64());
         }
     }
     if (!doors.empty()) {
         return fmt::format("papers lie behind door {}: have them taken out first", fmt::join(doors, ", "));
+    }
+    if (!under_way.empty()) {
+        return fmt::format("a deposit has begun at door {}: look behind it, start lockerd again and let it end",
+                           fmt::join(under_way, ", "));
+    }
+    for (const auto& [number, row] : store.all("compartment")) {
+        const auto c = boost::json::parse(row).as_object();
+        if (const auto* why = c.if_contains("suspicion");
+            why != nullptr && why->is_string() && !why->as_string().empty()) {
+            doors.insert(std::stoll(number));
+        }
+    }
+    if (!doors.empty()) {
+        return fmt::format("something may lie behind door {}: look, and settle it, first", fmt::join(doors, ", "));
     }
     return "";
 }
@@ -206,8 +224,10 @@ int retire(const options& o, const std::string& config, bool anyway) {
         std::cout << serialize(boost::json::object{{"ok", true}, {"topics", emptied}}) << "\n";
     } else {
         std::cout << fmt::format(
-            "{} topics of {} are empty: no dashboard and no Home Assistant hears of it any more. Remove it in the "
-            "portal, too, or it counts as one that was never switched on. Keep {}: it is the ledger.\n",
+            "{} topics of {} are empty: no dashboard and no Home Assistant hears of it any more. systemctl disable "
+            "lockerd, or its next start says all of it again. Remove it in the portal, too, or it counts as one that "
+            "was "
+            "never switched on. Keep {}: it is the ledger.\n",
             emptied, s->cabinet.id, database_of(*s));
     }
     return 0;
@@ -221,7 +241,7 @@ void add_retire(CLI::App& app, const options& o, int& code) {
     auto* sub = app.add_subcommand("retire",
                                    "Take this cabinet off the broker for good, with lockerd stopped: no dashboard and "
                                    "no Home Assistant shows it any more. The ledger stays");
-    sub->add_flag("--anyway", anyway, "Even while papers lie there");
+    sub->add_flag("--anyway", anyway, "Even while papers lie there, a deposit has begun or a door is suspected");
     sub->add_option("--config", config, "lockerd's configuration")->capture_default_str();
     sub->callback([&] { code = retire(o, config, anyway); });
 }

@@ -1,10 +1,12 @@
 // What administrators ask for: cabinets, staff, the catalogue, who looked at what.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "portal/server/api_views.hpp"
 #include "portal/server/app.hpp"
+#include "portal/server/domain/members.hpp"
 #include "portal/server/domain/notices.hpp"
 #include "portal/server/domain/people.hpp"
 #include "portal/server/domain/retention.hpp"
@@ -68,11 +70,36 @@ awaitable<http_response> rename(app& a, call& c) {
     co_return ok(object{{"changed", true}});
 }
 
+// What the cabinet itself says against its removal: also papers that no case here knows.
+std::optional<problem> still_there(const cabinet_now& now) {
+    const auto papers = std::count_if(now.compartments.begin(), now.compartments.end(), [](const auto& one) {
+        const auto use = text_in(one.second, "use");
+        return use == "reserved" || use == "occupied" || use == "suspected";
+    });
+    if (papers > 0) {
+        return problem{
+            409, "wrong_state",
+            fmt::format("柜子说 {0} 个柜格里可能有材料。 The cabinet says that papers may lie behind {0} of its "
+                        "doors.",
+                        papers)};
+    }
+    if (now.online) {
+        return problem{
+            409, "wrong_state",
+            "柜子还在线：请先在柜子上停止 lockerd 并执行 lockerctl retire。 It is online: stop lockerd there, "
+            "and lockerctl retire, first."};
+    }
+    return std::nullopt;
+}
+
 awaitable<http_response> remove(app& a, call& c) {
     const auto& id = c.parts.at(0);
-    transaction t(a.db.sql());
     const auto* given = c.body.if_contains("anyway");
     const bool anyway = given != nullptr && given->is_bool() && given->get_bool();
+    if (const auto why = still_there(a.link.now_of(id)); why && !anyway) {
+        co_return refused(*why);
+    }
+    transaction t(a.db.sql());
     const auto done = remove_cabinet(a.desk, id, anyway, c.who());
     if (!done) {
         co_return refused(done.error());

@@ -1,6 +1,8 @@
 // What whoever looks after the fleet asks for: doors opened from afar by two persons, statistics, metrics.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "portal/server/api_views.hpp"
@@ -64,6 +66,10 @@ awaitable<http_response> ask(app& a, call& c) {
     if (door > 0 && now.online && now.compartments.count(door) == 0) {
         co_return refused({404, "unknown_compartment", "没有此柜门。 There is no such door."});
     }
+    if (!now.online) {
+        co_return refused(
+            {409, "cabinet_offline", "柜子离线，现在开不了。 The cabinet is offline: no door opens now."});
+    }
     transaction t(a.db.sql());
     const auto asked = ask_remote(a.desk, c.staff, c.text("cabinet"), door, c.text("reason"));
     if (!asked) {
@@ -80,16 +86,25 @@ awaitable<http_response> approve(app& a, call& c) {
     if (!what) {
         co_return refused(what.error());
     }
-    t.commit();
-    const auto by = [&what](const std::string& number) {
-        return object{{"cmp", what->door}, {"sub", "g-" + number}, {"reason", what->reason}};
+    // The cabinet's ledger names its grants; whose they were stands in the access log.
+    const auto by = [&a, &what](const std::string& number) {
+        return object{{"cmp", what->door}, {"sub", "g-" + number}, {"jti", a.safe.token(12)}, {"reason", what->reason}};
     };
-    const auto said = co_await a.link.open(what->cabinet, "open", by(what->asked_by), by(what->approved_by));
+    auto first = by(what->asked_by);
+    auto second = by(what->approved_by);
+    const auto door = fmt::format("{}/{}", what->cabinet, what->door);
+    audit(a.desk, c.who(),
+          fmt::format("remote opening signed: grant {} for {}, grant {} for {}", text_in(first, "jti"), what->asked_by,
+                      text_in(second, "jti"), what->approved_by),
+          door);
+    t.commit();
+    const auto said = co_await a.link.open(what->cabinet, "open", std::move(first), std::move(second));
     // Without an answer nobody knows here; the cabinet's ledger does.
     what->outcome = said ? "opened" : said.error().code == "no_answer" ? "unknown_outcome" : said.error().code;
     what->state = remote_state::done;
     transaction after(a.db.sql());
     settle_remote(a.desk, what->id, what->outcome);
+    audit(a.desk, c.who(), "remote opening ended: " + what->outcome, door);
     after.commit();
     if (!said) {
         co_return refused(said.error());
@@ -114,8 +129,18 @@ std::string asked(const call& c, const std::string& name) {
     return at == c.request.query.end() ? "" : at->second;
 }
 
-// Days of the office's own time, both of them meant. Errors: malformed, unknown_cabinet.
+// Days of the office's own time, both of them meant. Errors: malformed, unknown_cabinet, unknown (a service).
 result<statistics_wish> wish_of(app& a, const call& c) {
+    for (const auto& [given, value] : c.request.query) {
+        constexpr std::array<std::string_view, 5> meant{"from", "to", "by", "cabinet", "service"};
+        if (std::find(meant.begin(), meant.end(), given) == meant.end()) {
+            return problem{
+                400, "malformed",
+                fmt::format("没有参数 {0}。 There is no parameter {0}; from, to, by, cabinet and service are "
+                            "known.",
+                            given.substr(0, 40))};
+        }
+    }
     const auto day_of = [&](const std::string& name, std::int64_t otherwise) {
         const auto text = asked(c, name);
         return text.empty() ? std::optional(otherwise) : parse_time(text + "T00:00:00Z");
@@ -135,6 +160,9 @@ result<statistics_wish> wish_of(app& a, const call& c) {
     const statistics_wish wish{*from, *to + day, asked(c, "cabinet"), asked(c, "service"), *by};
     if (!wish.cabinet.empty() && !was_cabinet(a.desk, wish.cabinet)) {
         return problem{404, "unknown_cabinet", "没有此柜子。 There is no such cabinet."};
+    }
+    if (!wish.service.empty() && !was_service(a.desk, wish.service)) {
+        return problem{404, "unknown", "没有此业务。 There is no such service."};
     }
     if (auto good = check(a.desk, wish); !good) {
         return good.error();
@@ -205,6 +233,7 @@ std::map<std::string, std::string> titles(app& a, grouping by) {
             out[one.id] = one.name;
         }
     } else if (by == grouping::service) {
+        out[""] = "不属于事项 of no case here";
         for (const auto& s : a.catalogue().list) {
             out[s.id] = s.name;
         }
@@ -266,7 +295,7 @@ awaitable<http_response> statistics_csv(app& a, call& c) {
         const auto which = static_cast<measure>(i);
         out += fmt::format(",{}", name(which));
         if (has_wait(which)) {
-            out += fmt::format(",{0}_mean_wait_s,{0}_half_within_s,{0}_most_within_s", name(which));
+            out += fmt::format(",{0}_known,{0}_mean_wait_s,{0}_half_within_s,{0}_most_within_s", name(which));
         }
     }
     out += "\r\n";
@@ -282,8 +311,8 @@ awaitable<http_response> statistics_csv(app& a, call& c) {
                     const auto s = m.within_s(part);
                     return m.known == 0 ? "" : s == INT64_MAX ? "inf" : std::to_string(s);
                 };
-                out += fmt::format(",{},{},{}", m.known == 0 ? "" : std::to_string(m.total_s / m.known), bound(0.5),
-                                   bound(0.9));
+                out += fmt::format(",{},{},{},{}", m.known, m.known == 0 ? "" : std::to_string(m.total_s / m.known),
+                                   bound(0.5), bound(0.9));
             }
         }
         out += "\r\n";

@@ -28,7 +28,8 @@ using namespace std::chrono_literals;
 constexpr auto answer_within = 12s;  // the cabinet answers an opening within 10
 constexpr std::int64_t command_lives = 8 * second;
 constexpr auto retry_pause = 3s;
-constexpr auto sweep_every = 60s;
+constexpr auto look_every = 5s;
+constexpr int looks_of_sweep = 12;
 constexpr std::size_t cabinets_heard = 10'000;
 constexpr std::size_t message_bytes = 256 * 1024;
 constexpr std::string_view root = "locker/v1/";
@@ -73,12 +74,8 @@ cabinet_link::cabinet_link(asio::io_context& io, office& desk, const link_settin
         asio::post(io_, [this] {
             up_ = true;
             spdlog::info("event=broker_up");
-            catch_up_all();  // what is retained may have come before we knew
-            try {
-                tell_fleet();
-            } catch (const std::exception& e) {
-                spdlog::error("event=fleet_not_told why={}", why(e));
-            }
+            fleet_told_.clear();
+            look(true);  // what is retained may have come before we knew
             desk_.changed("link");
         });
     };
@@ -120,25 +117,27 @@ void cabinet_link::start() {
 
 // What was asked and not answered, or failed here, is asked again.
 void cabinet_link::sweep() {
-    sweep_.expires_after(sweep_every);
+    sweep_.expires_after(look_every);
     sweep_.async_wait([this](boost::system::error_code error) {
         if (error || stopped_) {
             return;
         }
-        catch_up_all();
+        look(++looks_ % looks_of_sweep == 0);
         sweep();
     });
 }
 
-void cabinet_link::catch_up_all() {
+// Another program, the command line, may have enrolled a cabinet.
+void cabinet_link::look(bool catching_up_too) {
     try {
+        tell_fleet();
         for (const auto& [cabinet, now] : now_) {
-            if (up_ && now.online) {
+            if (catching_up_too && up_ && now.online) {
                 catch_up(cabinet);
             }
         }
-    } catch (const std::exception& e) {  // the next sweep tries again
-        spdlog::error("event=catch_up_failed why={}", why(e));
+    } catch (const std::exception& e) {  // the next look tries again
+        spdlog::error("event=look_failed why={}", why(e));
     }
 }
 
@@ -344,6 +343,10 @@ void cabinet_link::tell_fleet() {
     m.topic = "locker/fleet";
     m.qos = 1;
     m.payload = serialize(object{{"cabinets", std::move(cabinets)}});
+    if (m.payload == fleet_told_) {
+        return;
+    }
+    fleet_told_ = m.payload;
     m.retain = true;
     broker_->publish(std::move(m));
 }

@@ -79,7 +79,7 @@ private:
     void take_page(const std::string& cabinet, const boost::json::array& messages);
     void take_reply(const std::string& cabinet, const boost::json::value& message);
     void catch_up(const std::string& cabinet);
-    void catch_up_all();
+    void look(bool catching_up_too);
     boost::asio::awaitable<void> catching_up(std::string cabinet);
     boost::asio::awaitable<void> replay(const std::string& cabinet);
     boost::asio::awaitable<void> confirm(std::string deposit);
@@ -91,7 +91,9 @@ private:
     std::unique_ptr<paho_broker> broker_;
     boost::asio::steady_timer retry_;
     boost::asio::steady_timer sweep_;
+    int looks_ = 0;
     bool up_ = false;
+    std::string fleet_told_;  // as it is retained
     bool stopped_ = false;
     std::map<std::string, cabinet_now> now_;
     std::map<std::string, bool> catching_;                     // and whether something was missed meanwhile

@@ -163,6 +163,7 @@ def test_a_cabinet_that_is_taken_away_leaves_nothing_on_the_broker(home):
     assert s.daemon.end() == 0
     code = s.ctl("retire", "--config", s.config, check=False)
     assert code.returncode == 1 and "papers lie behind door" in code.stderr
+    assert "suspected" in s.ctl("retire", "--help")
     assert home.document()["components"]
     # Papers out, a clean stop: nothing speaks against it, though the last events' acknowledgement was never stored.
     s.fault("silent", on=False, board=1)

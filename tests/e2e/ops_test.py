@@ -2,15 +2,19 @@
 import csv
 import io
 import json
+import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 
+import paho.mqtt.client as mqtt
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from cabinet_kit import ROOT, rfc3339, wait_for
+from cabinet_kit import ROOT, free_port, rfc3339, wait_for
 from portal_kit import PASSWORD, Refused, poll
 from portal_test import PHONE, put_in, until, use_door
 
@@ -50,13 +54,18 @@ def test_a_door_from_afar_is_opened_by_two_persons(office):
     s.push(5)
     other = admin.ask("/api/ops/openings", {**wish, "door": 6})
     assert second.ask(f"/api/ops/openings/{other['id']}/withdraw", {})["state"] == "withdrawn"
+    third = admin.ask("/api/ops/openings", wish)
     s.daemon.end()
     p.wait_online(False)
-    third = admin.ask("/api/ops/openings", wish)
     assert refused(second.ask, f"/api/ops/openings/{third['id']}/approve", {}) == "cabinet_offline"
     assert second.ask("/api/ops/openings")["openings"][0]["outcome"] == "cabinet_offline"
+    assert refused(admin.ask, "/api/ops/openings", wish) == "cabinet_offline"
     said = [a["what"] for a in admin.ask("/api/admin/audit")["audit"]]
     assert "remote opening approved" in said and "remote opening asked for: 钥匙掉在柜里" in said
+    assert {"remote opening ended: opened", "remote opening ended: cabinet_offline"} <= set(said)
+    # The ledger names grants; whose they were the access log says.
+    signed = next(w for w in said if authorised["data"]["by"].removeprefix("grant:") in w)
+    assert f"grant {authorised['data']['second'].removeprefix('grant:')} for 4711" in signed and "for 9000" in signed
 
 
 def test_statistics_count_what_happened_and_name_nobody(office):
@@ -77,9 +86,12 @@ def test_statistics_count_what_happened_and_name_nobody(office):
     rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
     assert status == 200 and head["Content-Type"].startswith("text/csv") and rows[0]["papers_in"] == "1"
     assert case not in text.decode() and PHONE[-4:] not in text.decode()
-    for query in ("from=2026-13-01", "from=2026-02-01&to=2026-01-01", "by=person", "from=1970-01-01", "by=hour&service=x", "by=hour&from=2026-02-01"):
+    for query in ("from=2026-13-01", "from=2026-02-01&to=2026-01-01", "by=person", "from=1970-01-01", "by=hour&service=residence-certificate", "by=hour&from=2026-02-01"):
         assert refused(admin.ask, f"/api/statistics?{query}") == "malformed", query
     assert refused(admin.ask, "/api/statistics?cabinet=typo") == "unknown_cabinet"
+    assert refused(admin.ask, "/api/statistics?service=typo") == "unknown"
+    assert refused(admin.ask, "/api/statistics?wanted=all") == "malformed"
+    assert rows[0]["papers_taken_known"] == "1"
     today = rows[-1]["key"]
     assert admin.ask(f"/api/statistics?by=hour&from={today}&to={today}")["rows"][0]["papers_in"] == 1
     # Programs come with a token; it reads figures and nothing else.
@@ -169,6 +181,61 @@ def test_an_account_that_a_colleague_has_just_made_is_no_second_person(office):
     assert ("staff:9000", "staff added") in said and ("command line", "staff added") in said
 
 
+def test_the_broker_that_the_document_describes_starts_and_lets_dashboards_read(tmp_path):
+    text = (ROOT / "docs" / "monitoring.md").read_text()
+    given = next(block for block in text.split("```")[1::2] if "max_queued_messages" in block)
+    for name in ("cabinets", "dashboard"):
+        subprocess.run(["mosquitto_passwd", "-b", "-c", tmp_path / f"{name}.passwd", name, "secret"], check=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "broker.key", "-out", tmp_path / "broker.crt",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    (tmp_path / "acl").write_text("user cabinets\ntopic write locker/v1/#\n")
+    shutil.copy(ROOT / "docs" / "monitoring" / "dashboard.acl", tmp_path)
+    for file in tmp_path.iterdir():
+        file.chmod(0o600)
+    ports = {"8883": free_port(), "9001": free_port()}
+    for there, here in {"/etc/mosquitto/certs": tmp_path, "/etc/mosquitto/passwd": tmp_path / "cabinets.passwd", "/etc/mosquitto": tmp_path, **ports}.items():
+        given = given.replace(there, str(here))
+    (tmp_path / "mosquitto.conf").write_text(given + ("user root\n" if os.geteuid() == 0 else ""))
+    broker = subprocess.Popen([shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin"), "-c", tmp_path / "mosquitto.conf"], stderr=subprocess.PIPE, text=True)
+    heard, clients = [], []
+
+    def client(name, password, port, transport):
+        c = mqtt.Client(client_id=f"{name}-{len(clients)}", transport=transport)
+        c.username_pw_set(name, password)
+        c.tls_set(tmp_path / "broker.crt")
+        c.codes = []
+        c.on_connect = lambda _c, _u, _f, code: c.codes.append(code)
+        wait_for(lambda: broker.poll() is not None or not c_connect(c, port), what="the broker")
+        assert broker.poll() is None, broker.stderr.read()
+        c.loop_start()
+        clients.append(c)
+        wait_for(lambda: c.codes, what="an answer")
+        return c
+
+    def c_connect(c, port):
+        try:
+            return c.connect("localhost", port)
+        except OSError:
+            return -1
+
+    try:
+        dashboard = client("dashboard", "secret", ports["9001"], "websockets")
+        assert dashboard.codes == [0]
+        dashboard.on_message = lambda _c, _u, m: heard.append((m.topic, m.payload))
+        dashboard.subscribe([("locker/v1/+/status", 0), ("locker/v1/+/command/+", 0)])
+        client("dashboard", "secret", ports["9001"], "websockets").publish("locker/v1/a/status", "forged", 0)  # it is hung up on
+        cabinet = client("cabinets", "secret", ports["8883"], "tcp")
+        cabinet.publish("locker/v1/a/command/open", "{}", 1).wait_for_publish(10)
+        wait_for(lambda: cabinet.publish("locker/v1/a/status", "{}", 1).rc == 0 and heard, what="the status")
+        assert set(heard) == {("locker/v1/a/status", b"{}")}
+        assert client("dashboard", "wrong", ports["9001"], "websockets").codes[0] != 0
+    finally:
+        for c in clients:
+            c.loop_stop()
+        broker.terminate()
+        broker.wait(10)
+
+
 def test_the_fleet_is_told_and_a_cabinet_that_is_removed_is_not(stand, portal):
     s = stand(start=False)
     s.start_broker()
@@ -186,5 +253,14 @@ def test_the_fleet_is_told_and_a_cabinet_that_is_removed_is_not(stand, portal):
     wait_for(lambda: ids() == [s.cabinet, "never-1"], what="the new one")
     admin.ask("/api/admin/cabinets/never-1/remove", {})
     wait_for(lambda: ids() == [s.cabinet], what="it gone")
+    p.ctl("enrol", "forgot-1", "--name", "忘了通电")
+    wait_for(lambda: ids() == [s.cabinet, "forgot-1"], what="the one that the command line enrolled")
+    assert refused(admin.ask, f"/api/admin/cabinets/{s.cabinet}/remove", {}) == "wrong_state"  # it is online
+    s.put_in("papers")  # of no case
+    s.daemon.end()
+    p.wait_online(False)
+    assert refused(admin.ask, f"/api/admin/cabinets/{s.cabinet}/remove", {}) == "wrong_state"
+    s.start_daemon()
+    p.wait_online(True)
     assert refused(admin.ask, "/api/admin/cabinets", {"id": "never-1", "name": "又一个", "place": "", "help": ""}) == "taken"
     assert s.mqtt.state("status")["online"]

@@ -273,6 +273,14 @@ std::optional<catalogue_record> catalogue_of(office& o, const std::string& versi
     return out;
 }
 
+bool was_service(office& o, const std::string& id) {
+    const std::string named = '"' + id + '"';
+    long long known = 0;
+    o.db.sql() << "SELECT COUNT(*) FROM catalogue WHERE content LIKE '%' || :n || '%'", soci::use(named),
+        soci::into(known);
+    return is_name(id) && known != 0;
+}
+
 const service* find(const services& all, std::string_view id) {
     const auto at = std::find_if(all.begin(), all.end(), [&](const auto& s) { return s.id == id; });
     return at == all.end() ? nullptr : &*at;

@@ -59,6 +59,8 @@ struct catalogue_record {
 // `version`: decimal. Nothing: there is none such.
 [[nodiscard]] std::optional<catalogue_record> catalogue_of(office& o, const std::string& version);
 
+// Whether any catalogue that was ever put in force had it.
+[[nodiscard]] bool was_service(office& o, const std::string& id);
 [[nodiscard]] const service* find(const services& all, std::string_view id);
 
 [[nodiscard]] boost::json::object shown(const service& s);

@@ -1,6 +1,6 @@
 // What waits for a second person: the worklist and the dashboard both show it.
-import { post, type Words } from "./api";
-import { opsWords } from "./ops/words";
+import { Refusal, post, type Words } from "./api";
+import { opsWords, outcomeWords } from "./ops/words";
 import { Trouble, useDeed, useForAWhile, useWords } from "./ui";
 import type { Word } from "./words";
 
@@ -17,8 +17,21 @@ export function Approvals({ list, names, changed }: { list: RemoteOpening[]; nam
   const t = useWords();
   const deed = useDeed();
   const wait = list.filter((o) => o.state === "asked" && !o.mine);
-  const say = (o: RemoteOpening, what: string) => deed.run(async () => { try { await post(`/api/ops/openings/${o.id}/${what}`); } finally { changed(); } });
-  if (wait.length === 0 && !deed.trouble) return null;
+  const [ended, end] = useForAWhile<{ seconds: number; says: string }>();
+  const say = (o: RemoteOpening, what: string) => deed.run(async () => {
+    const tell = (outcome: string) => {
+      const word = outcomeWords[outcome];
+      if (word) end({ seconds: 60, says: `${names(o.cabinet)} · ${t("doorN", { n: o.door })} · ${t(word)}` });
+      return word !== undefined;
+    };
+    try {
+      const settled = await post<RemoteOpening>(`/api/ops/openings/${o.id}/${what}`);
+      tell(settled.outcome || settled.state);
+    } catch (e) {
+      if (!(e instanceof Refusal) || !tell(e.code)) throw e;  // a resident's words are not for who sits in an office
+    } finally { changed(); }
+  });
+  if (wait.length === 0 && !deed.trouble && !ended) return null;
   return (
     <section class="card"><h2>{t(opsWords.pending)}</h2>
       <ul class="list">{wait.map((o) => <li key={o.id}>
@@ -27,6 +40,7 @@ export function Approvals({ list, names, changed }: { list: RemoteOpening[]; nam
         <Twice label={opsWords.approve} sure={opsWords.approveSure} disabled={deed.busy || !o.online} then={() => void say(o, "approve")} />
         <button type="button" class="plain" disabled={deed.busy} onClick={() => void say(o, "withdraw")}>{t(opsWords.refuse)}</button>
       </li>)}</ul>
+      {ended && <p class="notice" role="status">{ended.says}</p>}
       <Trouble what={deed.trouble} />
     </section>
   );

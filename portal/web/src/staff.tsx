@@ -6,6 +6,7 @@ import { get, live, post, Refusal, trust, type Case, type Notice, type Words } f
 import { Approvals, Twice, type RemoteOpening } from "./remote";
 import "./style.css";
 import { Field, Frame, Heading, History, Link, Papers, plain, Qr, Size, Trouble, useDeed, useForAWhile, useLanguage, usePath, useWords, when } from "./ui";
+import { opsWords } from "./ops/words";
 import { alarms, staffWords } from "./staff_words";
 import { states, type Word } from "./words";
 
@@ -214,7 +215,7 @@ function Inside({ me, path, out }: { me: Me; path: string; out: () => void }) {
   const link = (to: string, word: Words) => <Link to={to} current={path.startsWith(to)}>{t(word)}</Link>;
   return (
     <>
-      <nav aria-label={t("staffTitle")}>{link("/work", staffWords.worklist)}{me.role === "admin" && link("/admin", staffWords.admin)}<span class="hint">{me.name} {me.number}</span><button type="button" class="plain" onClick={out}>{t("signOut")}</button></nav>
+      <nav aria-label={t("staffTitle")}>{link("/work", staffWords.worklist)}{me.role === "admin" && link("/admin", staffWords.admin)}{me.role === "admin" && <a href="/ops/">{t(opsWords.title)}</a>}<span class="hint">{me.name} {me.number}</span><button type="button" class="plain" onClick={out}>{t("signOut")}</button></nav>
       {path.startsWith("/admin") && me.role === "admin" ? <Admin /> : one ? <WorkCase key={one} id={one} /> : <Worklist me={me} />}
     </>
   );

@@ -102,7 +102,7 @@ export function useDeed() {
     setTrouble(null);
     try { await what(); } catch (e) { setTrouble(e); } finally { setBusy(false); }
   };
-  return { busy, trouble, run };
+  return { busy, trouble, run, clear: () => setTrouble(null) };
 }
 
 export function Field(p: { label: string; value: string; onValue: (v: string) => void; type?: string; inputMode?: "numeric" | "tel" | "text";

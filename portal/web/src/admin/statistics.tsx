@@ -104,9 +104,9 @@ export function Statistics() {
         <Plot title={t(staffWords.flow)} at={at} names={names} series={flow} step={step} />
         <Plot title={t(staffWords.waits)} at={at} names={names} series={waits} step={step} />
         <Plot title={t(staffWords.troublesPlot)} at={at} names={names} series={bad} step={step} />
-        <div class="scroll" role="region" aria-label={t(staffWords.statistics)} tabIndex={0}><table>
-          <thead><tr><th scope="col">{t(staffWords[`by_${found.by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
-          <tbody>{[...rows].reverse().map((r) => <tr key={r.key}><th scope="row">{r.title || "—"}</th>{counts.map((m) => <td key={m}>{r[m]}</td>)}{waited.map((m) => { const w = r[`${m}_wait`]; return <td key={m}>{w ? `${hours(w.mean_s)} (90 % ≤ ${hours(w.most_within_s)})` : "—"}</td>; })}</tr>)}</tbody>
+        <div class="scroll" role="region" aria-label={t(staffWords.statistics)} tabIndex={0}><table class="stacked wraps" role="table">
+          <thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">{t(staffWords[`by_${found.by as "day"}`])}</th>{counts.map((m) => <th key={m} scope="col" role="columnheader">{t(staffWords[`stat_${m}`])}</th>)}{waited.map((m) => <th key={m} scope="col" role="columnheader">{t(staffWords[`wait_${m}`])}</th>)}</tr></thead>
+          <tbody role="rowgroup">{[...rows].reverse().map((r) => <tr key={r.key} role="row"><th scope="row" role="rowheader">{r.title || "—"}</th>{counts.map((m) => <td key={m} role="cell" data-label={t(staffWords[`stat_${m}`])}>{r[m]}</td>)}{waited.map((m) => { const w = r[`${m}_wait`]; return <td key={m} role="cell" data-label={t(staffWords[`wait_${m}`])}>{w ? `${hours(w.mean_s)} (90 % ≤ ${hours(w.most_within_s)})` : "—"}</td>; })}</tr>)}</tbody>
         </table></div>
       </>}
       <p class="hint">{t(staffWords.statisticsHint)}</p>

@@ -34,6 +34,7 @@ interface Known extends Heard {
   trusted: boolean;  // its clock, as it says itself
   alarms: Map<string, Alarm>; doors: Map<number, Record<string, unknown>>; sizes: Map<number, string>;
   metrics: string;  // as it came: what is in it is read when somebody looks
+  said: number;     // when the broker's last figures are of, by the cabinet's own clock; to be shown, not judged by
   state: State;
 }
 
@@ -44,7 +45,7 @@ const ranks: Record<string, number> = {
 };
 export const rankOf = (kind: string) => ranks[kind] ?? 3;
 export const quiet = 9;
-const absent = 1;
+export const absent = 1;
 
 const root = "locker/v1/";
 const fleetTopic = "locker/fleet";
@@ -124,7 +125,7 @@ export class Fleet {
   private known(id: string): Known {
     let c = this.cabinets.get(id);
     if (!c) {
-      c = { name: "", place: "", total: 0, vacant: 0, described: false, online: null, since: 0, left: 0, version: "", every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", state: "never", ...this.earlierOf(id) };
+      c = { name: "", place: "", total: 0, vacant: 0, described: false, online: null, since: 0, left: 0, version: "", every: rhythm, trusted: false, alarms: new Map(), doors: new Map(), sizes: new Map(), metrics: "", said: 0, state: "never", ...this.earlierOf(id) };
       this.cabinets.set(id, c);
     }
     return c;
@@ -147,8 +148,9 @@ export class Fleet {
   private metrics(c: Known, payload: string, live: boolean, now: number) {
     c.metrics = payload;
     c.every = Math.min(everyMost, Math.max(everyLeast, Number(/"every_ms":\s*(\d+)/.exec(payload)?.[1] ?? rhythm)));
-    const said = live ? now : c.trusted ? Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1])) : 0;
-    if (said > c.heard) this.hear(c, said);
+    c.said = Math.min(now, moment(/"at":\s*"([^"]+)"/.exec(payload)?.[1]));
+    const heard = live ? now : c.trusted ? c.said : 0;
+    if (heard > c.heard) this.hear(c, heard);
   }
 
   // A broker, and a cabinet after an outage, may say the latest twice: null then.
@@ -221,9 +223,10 @@ export class Fleet {
     const worst = alarms[0];
     const gone = state === "never" || state === "offline" || state === "silent";
     const rank = Math.min(gone ? absent : quiet, worst ? rankOf(worst.kind) : quiet);
-    const since = gone && rank === absent ? c?.left || c?.heard || 0 : worst ? worst.since : c?.since ?? 0;
+    const heard = c?.heard || c?.said || 0;
+    const since = gone && rank === absent ? c?.left || heard : worst ? worst.since : c?.since ?? 0;
     return { id, name: wanted?.name || c?.name || id, place: wanted?.place || c?.place || "", state, rank, since, alarms,
-      total: c?.total ?? 0, vacant: c?.vacant ?? 0, version: c?.version ?? "", heard: c?.heard ?? 0, left: gone ? c?.left || c?.heard || 0 : 0 };
+      total: c?.total ?? 0, vacant: c?.vacant ?? 0, version: c?.version ?? "", heard, left: gone ? c?.left || heard : 0 };
   }
 
   // Cabinets that nothing is heard of change by that alone.
@@ -281,7 +284,7 @@ export class Fleet {
       const worst = (m.locks ?? []).reduce((a, b) => (b.wear > a.wear ? b : a), { wear: 0, compartment: 0 } as Lock);
       const buses = Object.values(m.bus ?? {});
       const asked = buses.reduce((n, b) => n + b.requests, 0);
-      out.push({ id, name: c.name || id, wear: worst.wear, door: worst.compartment, slowest_ms: (m.store?.slowest_commit_us ?? 0) / 1000,
+      out.push({ id, name: this.expected.get(id)?.name || c.name || id, wear: worst.wear, door: worst.compartment, slowest_ms: (m.store?.slowest_commit_us ?? 0) / 1000,
         free_mb: m.store?.medium?.free_mb ?? -1, life_percent: m.store?.medium?.life_used_percent ?? -1, waiting: m.unpublished ?? 0,
         failures_percent: asked > 0 ? 100 * buses.reduce((n, b) => n + b.failures, 0) / asked : 0, version: c.version, uptime_ms: m.uptime_ms ?? 0 });
     }

@@ -33,7 +33,7 @@ function Face({ tile, now, place, of, columns, row }: Shown) {
     <li class="cell" aria-setsize={of} aria-posinset={place + 1} style={{ left: `${100 * (place % columns) / columns}%`, top: `${Math.floor(place / columns) * row}px`, width: `${100 / columns}%` }}>
       <a class={`tile ${tone(tile)}`} href={to(`c/${tile.id}`)} data-id={tile.id} data-state={tile.state}>
         <span class="tilename"><span class="sign" aria-hidden="true">{signs[tile.state]}</span> {tile.name}</span>
-        <span class="tilesays"><span title={says}>{says}{more}</span>{tile.rank < 9 && tile.since > 0 && <span class="tileage"> · {age(Math.max(0, now - tile.since))}</span>}</span>
+        <span class="tilesays"><span title={says}>{says}</span>{more && <span class="tileage">{more}</span>}{tile.rank < 9 && tile.since > 0 && <span class="tileage"> · {age(Math.max(0, now - tile.since))}</span>}</span>
         {tile.total > 0 && <span class="tileuse"><span class="bar" aria-hidden="true"><span style={{ width: `${tile.total ? Math.round(100 * (tile.total - tile.vacant) / tile.total) : 0}%` }} /></span> {tile.total - tile.vacant}/{tile.total}</span>}
       </a>
     </li>
@@ -102,10 +102,10 @@ export function FleetView({ sorted, away: unreached }: { sorted: Tile[]; away: s
   return (
     <>
       <Heading>{t(opsWords.fleet)}</Heading>
-      <div class="tools">
+      {!(unreached && sorted.length === 0) && <div class="tools">
         {(["all", "trouble", "absent", "fine"] as const).map((f) => <Chip key={f} on={filter === f} tap={() => setFilter(f)}>{t(opsWords[f])} <strong>{count[f]}</strong></Chip>)}
         <input type="search" value={find} aria-label={t(opsWords.find)} placeholder={t(opsWords.find)} onInput={(e) => setFind((e.target as HTMLInputElement).value)} />
-      </div>
+      </div>}
       {list.length === 0 ? <p role="status">{sorted.length > 0 ? t(opsWords.nothing) : unreached ? t(opsWords.noBroker, { url: unreached }) : t(opsWords.noCabinets)}</p> : <Tiles list={list} />}
     </>
   );

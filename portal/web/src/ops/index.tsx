@@ -11,7 +11,7 @@ import type { Happening, Health, Tile } from "./fleet";
 import { FleetView, byTrouble } from "./fleet_view";
 import type { Account, LinkState, News, Order, Sample } from "./link";
 import { AlarmsView, EventsView, HealthView } from "./lists";
-import { to, useHash } from "./parts";
+import { away, to, useHash } from "./parts";
 import { useAfar } from "./remote";
 import { UseView } from "./use_view";
 import workerAddress from "./link.ts?worker&url";
@@ -106,13 +106,15 @@ function Inside({ setup, leave, fleet }: { setup: Setup; leave: () => void; flee
   const [room = "", id = ""] = useHash();
   const afar = useAfar(setup.portal === true);
   const names = (cabinet: string) => fleet.tiles.get(cabinet)?.name ?? cabinet;
-  const alarms = fleet.sorted.reduce((n, c) => n + c.alarms.length, 0);
-  const rooms = [["", opsWords.fleet, fleet.sorted.length], ["alarms", opsWords.alarms, alarms], ["events", opsWords.events, null], ["use", opsWords.use, null], ["health", opsWords.health, null]] as const;
+  const alarms = fleet.sorted.reduce((n, c) => n + c.alarms.length + (away(c) ? 1 : 0), 0);
+  const known = fleet.link.state === "up" || fleet.sorted.length > 0;  // else nobody knows how many
+  const rooms = [["", opsWords.fleet, known ? fleet.sorted.length : null], ["alarms", opsWords.alarms, known ? alarms : null], ["events", opsWords.events, null], ["use", opsWords.use, null], ["health", opsWords.health, null]] as const;
   return (
     <>
       <nav aria-label={t(opsWords.title)}>
         {rooms.map(([path, word, n]) => <a key={path} href={to(path)} aria-current={room === path ? "page" : undefined}>{t(word)}{n !== null && ` ${n}`}</a>)}
         <span class="hint link" role="status" data-link={fleet.link.state}>{fleet.link.state === "down" && fleet.sorted.length === 0 ? "" : fleet.link.state === "up" ? `● ${t(opsWords.link_up)}` : t(opsWords[`link_${fleet.link.state}`], { why: fleet.link.why })}</span>
+        {setup.portal && <a href="/work">{t("staffTitle")}{afar.me?.number && ` ${afar.me.number}`}</a>}
         <button type="button" class="plain" onClick={leave}>{t(opsWords.disconnect)}</button>
       </nav>
       <Approvals list={afar.list} names={names} changed={afar.look} />

@@ -53,7 +53,11 @@ function flush() {
   if (changed.tiles.length > 0 || changed.gone.length > 0) tell({ what: "tiles", ...changed });
   if (events.length > 0) { tell({ what: "events", list: events }); events = []; }
   if (watchedChanged) { watchedChanged = false; tell({ what: "cabinet", id: watched, ...fleet.cabinet(watched) }); }
-  if (wanted) { wanted = false; tell({ what: "health", list: fleet.health() }); }
+  if (wanted) {
+    const list = fleet.health();
+    wanted = list.length === 0;  // then as soon as there are figures
+    tell({ what: "health", list });
+  }
 }
 
 let flushAt = 0;

@@ -3,9 +3,9 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Words } from "../api";
 import { alarms } from "../staff_words";
 import { Heading, useLanguage, useWords } from "../ui";
-import { rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
+import { absent, rankOf, type Alarm, type Happening, type Health, type Tile } from "./fleet";
 import { w } from "../words";
-import { to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
+import { away, awayHint, space, stateWords, to, useAge, useAlarmTitle, useClock, useNow } from "./parts";
 import { byWords, detailWords, eventKinds, eventWords, opsWords } from "./words";
 
 const listed = 200;
@@ -20,21 +20,42 @@ export function AlarmItem({ alarm, at }: { alarm: Alarm; at?: Tile }) {
   return (
     <li class={`card alarm rank${Math.min(6, rankOf(alarm.kind))}`}>
       <h2>{at && <><a href={to(`c/${at.id}`)}>{at.name}</a> · </>}{title(alarm)}</h2>
-      <p class="hint">{alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) })}{at?.place ? ` · ${at.place}` : ""}</p>
+      <p class="hint">{alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) })}{at?.place ? ` · ${at.place}` : ""}{at && away(at) ? ` · ${t(opsWords.asBefore)}` : ""}</p>
       {language === "en" || !known ? <p>{alarm.meaning}</p> : <p class="hint" lang="en">{alarm.meaning}</p>}
       <p><strong>{t(opsWords.whatToDo)}</strong> {known ? t(known.action) : alarm.action}</p>
     </li>
   );
 }
 
+// One that is away raises no alarm itself.
+function AwayItem({ at }: { at: Tile }) {
+  const t = useWords();
+  const age = useAge();
+  const now = useNow();
+  const hint = awayHint(at);
+  return (
+    <li class="card alarm rank0">
+      <h2><a href={to(`c/${at.id}`)}>{at.name}</a> · {t(stateWords[at.state as "offline"])}</h2>
+      <p class="hint">{at.left > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - at.left)) })}{at.place && ` · ${at.place}`}</p>
+      {hint && <p><strong>{t(opsWords.whatToDo)}</strong> {t(hint)}</p>}
+    </li>
+  );
+}
+
+interface Trouble { at: Tile; alarm: Alarm | null; rank: number; since: number }
+const troubles = (at: Tile): Trouble[] => [
+  ...(away(at) ? [{ at, alarm: null, rank: absent, since: at.left }] : []),
+  ...at.alarms.map((alarm) => ({ at, alarm, rank: rankOf(alarm.kind), since: alarm.since })),
+];
+
 export function AlarmsView({ sorted }: { sorted: Tile[] }) {
   const t = useWords();
-  const all = useMemo(() => sorted.flatMap((at) => at.alarms.map((alarm) => ({ at, alarm }))).sort((a, b) => rankOf(a.alarm.kind) - rankOf(b.alarm.kind) || a.alarm.since - b.alarm.since), [sorted]);
+  const all = useMemo(() => sorted.flatMap(troubles).sort((a, b) => a.rank - b.rank || a.since - b.since), [sorted]);
   return (
     <>
       <Heading>{t(opsWords.alarms)}</Heading>
       {all.length === 0 && <p role="status">{t(opsWords.noAlarms)}</p>}
-      <ul class="list cards">{all.slice(0, listed).map(({ at, alarm }) => <AlarmItem key={`${at.id}/${alarm.kind}/${alarm.which}`} at={at} alarm={alarm} />)}</ul>
+      <ul class="list cards">{all.slice(0, listed).map(({ at, alarm }) => (alarm ? <AlarmItem key={`${at.id}/${alarm.kind}/${alarm.which}`} at={at} alarm={alarm} /> : <AwayItem key={at.id} at={at} />))}</ul>
       {all.length > listed && <p class="hint">{t(opsWords.more, { n: all.length - listed })}</p>}
     </>
   );
@@ -102,7 +123,7 @@ export function HealthView({ list, ask }: { list: Health[] | null; ask: () => vo
     [opsWords.slowest, (h) => `${h.slowest_ms.toFixed(1)} ms`],
     [opsWords.failures, (h) => `${h.failures_percent.toFixed(2)} %`],
     [opsWords.waiting, (h) => String(h.waiting)],
-    [opsWords.free, (h) => (h.free_mb >= 0 ? `${h.free_mb} MiB` : "—")],
+    [opsWords.free, (h) => (h.free_mb >= 0 ? space(h.free_mb) : "—")],
     [opsWords.life, (h) => (h.life_percent >= 0 ? `${h.life_percent} %` : "—")],
     [opsWords.uptime, (h) => age(h.uptime_ms)],
     [opsWords.version, (h) => h.version],
@@ -112,7 +133,8 @@ export function HealthView({ list, ask }: { list: Health[] | null; ask: () => vo
     <>
       <Heading>{t(opsWords.health)}</Heading>
       <p class="hint">{t(opsWords.healthHint)}</p>
-      <div class="scroll" role="region" aria-label={t(opsWords.health)} tabIndex={0}><table class="health" role="table">
+      {worst.length === 0 && <p role="status">{t(opsWords.gathering)}</p>}
+      <div class="scroll" role="region" aria-label={t(opsWords.health)} tabIndex={0}><table class="stacked" role="table">
         <thead role="rowgroup"><tr role="row">{[opsWords.cabinet, ...figures.map(([word]) => word)].map((word) => <th key={word.en} scope="col" role="columnheader">{t(word)}</th>)}</tr></thead>
         <tbody role="rowgroup">{worst.map((h) => <tr key={h.id} role="row">
           <th scope="row" role="rowheader"><a href={to(`c/${h.id}`)}>{h.name}</a></th>{figures.map(([word, says]) => <td key={word.en} role="cell" data-label={t(word)}>{says(h)}</td>)}

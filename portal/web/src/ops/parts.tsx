@@ -70,3 +70,8 @@ export const tone = (t: Tile) => (t.rank <= 1 ? "bad" : t.rank <= 3 ? "warn" : t
 export function Chip({ on, tap, children }: { on: boolean; tap: () => void; children: ComponentChildren }) {
   return <button type="button" class="chip" aria-pressed={on} onClick={tap}>{children}</button>;
 }
+
+// What to do about one that is away.
+export const awayHint = (t: Tile): Words | null => (t.state === "never" ? opsWords.neverHint : t.state === "offline" ? opsWords.offlineHint : t.state === "silent" ? opsWords.silentHint : null);
+
+export const space = (mib: number) => (mib >= 10_240 ? `${Math.round(mib / 1024)} GiB` : `${mib} MiB`);

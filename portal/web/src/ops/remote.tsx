@@ -5,7 +5,7 @@ import type { RemoteOpening } from "../remote";
 import { Field, Trouble, useDeed, useLanguage, useWords, when } from "../ui";
 import { opsWords, outcomeWords } from "./words";
 
-interface Me { signed_in: boolean; csrf?: string; role?: string }
+interface Me { signed_in: boolean; csrf?: string; number?: string; role?: string }
 
 // Who is signed in beside the broker's account, and what was asked for: asked once for the whole page.
 export interface Afar { portal: boolean; me: Me | null; list: RemoteOpening[]; look: () => void }
@@ -40,12 +40,14 @@ export function Remote({ cabinet, afar }: { cabinet: string; afar: Afar }) {
   const language = useLanguage();
   const outcome = (o: RemoteOpening) => { const said = o.outcome || o.state; const word = outcomeWords[said]; return word ? t(word) : said; };
   const mine = list.filter((o) => o.cabinet === cabinet && o.mine && o.state === "asked");
+  const waiting = mine.map((o) => o.id).join();
+  useEffect(() => deed.clear(), [waiting]);  // what was refused may be good now
   if (!portal) return <section class="card"><h2>{t(opsWords.remote)}</h2><p>{t(opsWords.remoteElsewhere)}</p></section>;
   if (!me) return null;
   return (
     <section class="card">
       <h2>{t(opsWords.remote)}</h2>
-      {!me.signed_in ? <p>{t(opsWords.remoteSignIn)} <a href="/work">{t("signIn")}</a></p> : me.role !== "admin" ? <p>{t(opsWords.remoteAdmin)}</p> : (
+      {!me.signed_in ? <p>{t(opsWords.remoteSignIn)} <a href="/work" target="_blank" rel="noopener">{t("signIn")}</a></p> : me.role !== "admin" ? <p>{t(opsWords.remoteAdmin)}</p> : (
         <form onSubmit={(e) => { e.preventDefault(); void deed.run(async () => { await post("/api/ops/openings", { cabinet, door: Number(door), reason }); setReason(""); look(); }); }}>
           <p class="hint">{t(opsWords.remoteHint)}</p>
           <Field label={t(opsWords.doorNumber)} value={door} onValue={setDoor} inputMode="numeric" maxLength={3} />
