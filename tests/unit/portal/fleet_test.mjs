@@ -43,7 +43,8 @@ test("offline is told at once; since when, if that was heard", () => {
   const other = world();
   other.say("b", "status", { online: false }, { live: false });
   other.say("b", "metrics", { at: at(-600), every_ms: minute }, { live: false });
-  assert.deepEqual([other.tile("b").state, other.tile("b")], ["offline", undefined]);
+  const b = other.tile("b");
+  assert.deepEqual([b.state, b.left, other.tile("b")], ["offline", began - 600 * minute, undefined]);  // as its last figures say
 });
 
 test("what a trusted clock kept tells at once that nothing has come for long", () => {

@@ -20,7 +20,7 @@ export function AlarmItem({ alarm, at }: { alarm: Alarm; at?: Tile }) {
   return (
     <li class={`card alarm rank${Math.min(6, rankOf(alarm.kind))}`}>
       <h2>{at && <><a href={to(`c/${at.id}`)}>{at.name}</a> · </>}{title(alarm)}</h2>
-      <p class="hint">{alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) })}{at?.place ? ` · ${at.place}` : ""}{at && away(at) ? ` · ${t(opsWords.asBefore)}` : ""}</p>
+      <p class="hint">{[alarm.since > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - alarm.since)) }), at?.place, at && away(at) && t(opsWords.asBefore)].filter(Boolean).join(" · ")}</p>
       {language === "en" || !known ? <p>{alarm.meaning}</p> : <p class="hint" lang="en">{alarm.meaning}</p>}
       <p><strong>{t(opsWords.whatToDo)}</strong> {known ? t(known.action) : alarm.action}</p>
     </li>
@@ -36,7 +36,7 @@ function AwayItem({ at }: { at: Tile }) {
   return (
     <li class="card alarm rank0">
       <h2><a href={to(`c/${at.id}`)}>{at.name}</a> · {t(stateWords[at.state as "offline"])}</h2>
-      <p class="hint">{at.left > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - at.left)) })}{at.place && ` · ${at.place}`}</p>
+      <p class="hint">{[at.left > 0 && t(opsWords.forAge, { age: age(Math.max(0, now - at.left)) }), at.place].filter(Boolean).join(" · ")}</p>
       {hint && <p><strong>{t(opsWords.whatToDo)}</strong> {t(hint)}</p>}
     </li>
   );
