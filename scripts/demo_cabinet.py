@@ -128,10 +128,18 @@ def story(s):
         teller.end()
 
 
+def env_of(s):
+    """What a terminal sources to speak with this cabinet."""
+    env = s.folder / "env"
+    env.write_text(f'export PATH="{s.bin}:$PATH" LOCKERCTL_SOCKET="{s.socket}" LOCKERSIM_SOCKET="{s.sim_socket}" '
+                   f'KEYS="{s.keys}" CABINET="{s.cabinet}" MQTT="-h 127.0.0.1 -p {s.mqtt_port}" ROOT="{s.mqtt.root}"\n')
+    return env
+
+
 def places(s):
     device = str(s.device) if s.transport == "rtu" else f"127.0.0.1:{s.modbus_port}"
     return {
-        "cabinet": s.cabinet, "doors": s.doors, "folder": str(s.folder), "bin": str(s.bin), "config": str(s.config),
+        "cabinet": s.cabinet, "doors": s.doors, "folder": str(s.folder), "env": str(env_of(s)), "bin": str(s.bin), "config": str(s.config),
         "mqtt": {"host": "127.0.0.1", "port": s.mqtt_port, "version": "5" if s.mqtt_version == 5 else "3.1.1"},
         "topic_root": s.mqtt.root, "line": device, "lockerctl_socket": str(s.socket), "lockersim_socket": str(s.sim_socket),
         "cabinet_key": str(s.keys / "cabinet.key"), "issuer_key": str(s.keys / "issuer.jwk"),
@@ -142,9 +150,6 @@ def places(s):
 
 def guide(s, page):
     p = places(s)
-    env = s.folder / "env"
-    env.write_text(f'export PATH="{s.bin}:$PATH" LOCKERCTL_SOCKET="{s.socket}" LOCKERSIM_SOCKET="{s.sim_socket}" '
-                   f'KEYS="{s.keys}" CABINET="{s.cabinet}" MQTT="-h 127.0.0.1 -p {s.mqtt_port}" ROOT="{s.mqtt.root}"\n')
     return f"""
 A cabinet of {s.doors} doors and a portal are up. Open this page: resident, grid worker, administrator, and the doors to click.
 
@@ -156,7 +161,7 @@ Broker: 127.0.0.1:{s.mqtt_port}. Line: {p['line']}. Everything is in {s.folder}
 
 In another terminal:
 
-    . {env}
+    . {p['env']}
     lockerctl status                                     # every compartment
     mosquitto_sub $MQTT -t "$ROOT/event/#" -v            # what the broker hears
 
