@@ -226,8 +226,7 @@ int retire(const options& o, const std::string& config, bool anyway) {
         std::cout << fmt::format(
             "{} topics of {} are empty: no dashboard and no Home Assistant hears of it any more. systemctl disable "
             "lockerd, or its next start says all of it again. Remove it in the portal, too, or it counts as one that "
-            "was "
-            "never switched on. Keep {}: it is the ledger.\n",
+            "was never switched on. Keep {}: it is the ledger.\n",
             emptied, s->cabinet.id, database_of(*s));
     }
     return 0;

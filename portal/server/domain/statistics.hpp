@@ -36,8 +36,7 @@ inline constexpr std::size_t measures = 9;
 
 struct waits {
     std::int64_t n = 0;
-    std::int64_t known =
-        0;  // how many of them with a known wait: papers that lay there before anybody counted have none
+    std::int64_t known = 0;  // of them with a wait: papers that lay there before anybody counted have none
     std::int64_t total_s = 0;
     std::array<std::int64_t, wait_bounds_s.size()> within{};  // how many in each bound, not summed up
     // The least bound that this part of all is within; 0: there was none; INT64_MAX: beyond them.
